@@ -1,0 +1,38 @@
+//! Fused tensor operations with exact gradients.
+//!
+//! Every operation takes a leading run axis R: R parameter sets that are trained at once, R = 1 for a run on
+//! its own. Activations are `[R, B, …]`, weights `[R, out, in]`. On the CPU an operation works on slices,
+//! compiled once for each instruction set and chosen at run time ([`simd`]); on other devices it is composed
+//! of candle's operations ([`composed`](self) files say how), and the same composition is the reference that
+//! the tests compare the slices with. Nothing here knows of layers, optimizers or data.
+
+mod element;
+mod storage;
+
+pub use element::Element;
+pub use storage::{is_cpu, read, write};
+
+use std::cell::Cell;
+
+thread_local! {
+    static THREADS: Cell<usize> = const { Cell::new(1) };
+}
+
+/// Sets how many threads the operations called from this thread may use; the others come from the rayon
+/// pool that this thread belongs to.
+pub fn set_threads(count: usize) {
+    THREADS.set(count.max(1));
+}
+
+/// What [`set_threads`] last said on this thread; 1 at first.
+pub fn threads() -> usize {
+    THREADS.get()
+}
+
+/// Runs `op` compiled for the best instruction set of this CPU.
+///
+/// The loops must be written inside the closure, or in `#[inline(always)]` functions called from it. They
+/// give the same bits on every instruction set, since Rust never contracts or reorders float operations.
+pub fn simd<R>(op: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(op)
+}

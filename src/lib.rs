@@ -1,0 +1,14 @@
+//! `runner` turns a TOML description of an experiment into trained, comparable, repeatable runs.
+//!
+//! The modules form layers; each uses only those below it, and a test holds them to it:
+//! command, output, report, run, then config, sweep, train and store, then the components (data, model,
+//! optimizer, scheduler, loss, metric), then kernel, then device, rng, setting and error.
+//! `ARCHITECTURE.md` says why.
+
+pub mod error;
+pub mod kernel;
+pub mod rng;
+pub mod setting;
+pub mod train;
+
+pub use error::{Error, Result};

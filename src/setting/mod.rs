@@ -1,0 +1,154 @@
+//! Reading settings: a TOML value becomes a typed struct, and everything that is wrong with it a [`Problem`]
+//! with the path of its key.
+//!
+//! serde's own support for tagged enums and flattening buffers the input and so loses the path of an error.
+//! [`Kind`] and [`Flat`] do without a buffer: the [`Node`] deserializer hands out the tag first, the fields
+//! that were asked for next and the rest last. What lies here knows nothing of files, of layers of settings
+//! or of any component.
+
+mod flat;
+mod kind;
+mod node;
+mod problem;
+
+pub use flat::Flat;
+pub use kind::{Kind, keys_of, read_kind};
+pub use node::{Fault, Node};
+pub use problem::{KeyPath, Place, Problem, Problems, Segment, nearest};
+
+use serde::de::DeserializeOwned;
+
+/// Reads a `T` from `value` and reports every problem, not only the first.
+///
+/// A wrong key is taken out and the reading starts again, so its table and the others are still looked at.
+pub fn read<T: DeserializeOwned>(value: &toml::Value) -> Result<T, Vec<Problem>> {
+    let mut value = value.clone();
+    let mut problems: Vec<Problem> = Vec::new();
+    loop {
+        match T::deserialize(Node::new(&value)) {
+            Ok(read) if problems.is_empty() => return Ok(read),
+            Ok(_) => return Err(problems),
+            Err(fault) => {
+                let (problem, culprit) = fault.into_problem();
+                // A required key that was taken out because it is wrong is not missing as well.
+                let taken_out = problem.place == Place::Table
+                    && problems.iter().any(|known| problem.path.covers(&known.path));
+                if !taken_out {
+                    problems.push(problem);
+                }
+                if !culprit.is_some_and(|path| path.remove_from(&mut value)) {
+                    return Err(problems);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, Default, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Sgd {
+        lr: f64,
+        momentum: f64,
+    }
+
+    #[derive(Debug, Deserialize, Default, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Adam {
+        lr: f64,
+        betas: (f64, f64),
+    }
+
+    #[derive(Debug, PartialEq)]
+    enum Rule {
+        Sgd(Sgd),
+        Adam(Adam),
+    }
+
+    impl Kind for Rule {
+        const KINDS: &'static [&'static str] = &["sgd", "adam"];
+        fn read<'de, D: serde::Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
+            match kind {
+                "sgd" => Sgd::deserialize(rest).map(Self::Sgd),
+                _ => Adam::deserialize(rest).map(Self::Adam),
+            }
+        }
+        fn keys(kind: &str) -> &'static [&'static str] {
+            if kind == "sgd" { keys_of::<Sgd>() } else { keys_of::<Adam>() }
+        }
+    }
+
+    #[derive(Debug, Deserialize, Default, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Common {
+        decay: Decay,
+    }
+
+    #[derive(Debug, Deserialize, Default, PartialEq)]
+    #[serde(default, deny_unknown_fields)]
+    struct Decay {
+        rate: f64,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Whole {
+        optimizer: Flat<Common, Rule>,
+        epochs: usize,
+    }
+
+    fn problems(text: &str) -> Vec<(String, String)> {
+        let value = toml::Value::Table(toml::from_str(text).unwrap());
+        let found = read::<Whole>(&value).unwrap_err();
+        found.into_iter().map(|p| (p.path.to_string(), p.message)).collect()
+    }
+
+    #[test]
+    fn reads_a_flat_table_whatever_the_order_of_its_keys() {
+        let text = "epochs = 3\n[optimizer]\nmomentum = 1\ndecay.rate = 0.5\nkind = 'sgd'\nlr = 0.1";
+        let value = toml::Value::Table(toml::from_str(text).unwrap());
+        let whole: Whole = read(&value).unwrap();
+        assert_eq!(whole.epochs, 3);
+        assert_eq!(whole.optimizer.common.decay.rate, 0.5);
+        assert_eq!(whole.optimizer.kind, Rule::Sgd(Sgd { lr: 0.1, momentum: 1.0 }));
+    }
+
+    #[test]
+    fn a_string_is_short_for_a_table_with_only_a_kind() {
+        let value = toml::Value::Table(toml::from_str("epochs = 1\noptimizer = 'adam'").unwrap());
+        let whole: Whole = read(&value).unwrap();
+        assert_eq!(whole.optimizer.kind, Rule::Adam(Adam::default()));
+    }
+
+    #[test]
+    fn reports_every_wrong_key_with_its_full_path() {
+        let found = problems(
+            "epochs = -1\nepoch = 2\n[optimizer]\nkind = 'sgd'\nmomentun = 0.9\nlr = 'fast'\ndecay = { rate = true, x = 1 }",
+        );
+        let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+        for path in [
+            "epochs",
+            "epoch",
+            "optimizer.momentun",
+            "optimizer.lr",
+            "optimizer.decay.rate",
+            "optimizer.decay.x",
+        ] {
+            assert!(paths.contains(&path), "{path} is not in {found:?}");
+        }
+        assert_eq!(found.len(), 6, "{found:?}");
+    }
+
+    #[test]
+    fn a_missing_kind_and_an_unknown_kind_are_told_apart() {
+        let missing = problems("epochs = 1\n[optimizer]\nlr = 1.0");
+        assert_eq!(missing, [("optimizer.kind".into(), "missing key `kind`".into())]);
+        let unknown = problems("epochs = 1\n[optimizer]\nkind = 'sdg'\nlr = 1.0");
+        assert_eq!(unknown, [("optimizer.kind".into(), "unknown kind \"sdg\"".into())]);
+    }
+}

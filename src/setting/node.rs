@@ -1,0 +1,286 @@
+//! A deserializer over [`toml::Value`] whose errors know their path.
+
+use std::fmt;
+
+use serde::de::value::{SeqDeserializer, StrDeserializer};
+use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Unexpected, Visitor};
+
+use super::problem::{KeyPath, Place, Problem, Segment, nearest};
+
+/// A value in a tree of settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Node<'a> {
+    value: &'a toml::Value,
+}
+
+impl<'a> Node<'a> {
+    /// The root of a tree.
+    pub fn new(value: &'a toml::Value) -> Self {
+        Self { value }
+    }
+}
+
+impl<'de> Deserializer<'de> for Node<'de> {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.value {
+            toml::Value::String(text) => visitor.visit_borrowed_str(text),
+            toml::Value::Integer(number) => visitor.visit_i64(*number),
+            toml::Value::Float(number) => visitor.visit_f64(*number),
+            toml::Value::Boolean(truth) => visitor.visit_bool(*truth),
+            toml::Value::Datetime(_) => Err(de::Error::invalid_type(Unexpected::Other("a date"), &visitor)),
+            toml::Value::Array(list) => {
+                let mut entries = Entries { list, next: 0 };
+                let result = visitor.visit_seq(&mut entries)?;
+                SeqDeserializer::<_, Fault>::new(list[entries.next..].iter().map(Node::new)).end()?;
+                Ok(result)
+            }
+            toml::Value::Table(table) => visitor.visit_map(Fields::new(table, &[])),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.value {
+            toml::Value::Table(table) => {
+                let first: Vec<&str> = std::iter::once(name).chain(fields.iter().copied()).collect();
+                visitor.visit_map(Fields::new(table, &first))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        match self.value {
+            toml::Value::String(text) => {
+                let name: StrDeserializer<'_, Fault> = text.as_str().into_deserializer();
+                visitor.visit_enum(name)
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct seq tuple tuple_struct map identifier ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de, Fault> for Node<'de> {
+    type Deserializer = Self;
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+struct Entries<'de> {
+    list: &'de [toml::Value],
+    next: usize,
+}
+
+impl<'de> de::SeqAccess<'de> for Entries<'de> {
+    type Error = Fault;
+
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
+        let Some(value) = self.list.get(self.next) else { return Ok(None) };
+        let index = self.next;
+        self.next += 1;
+        seed.deserialize(Node::new(value)).map(Some).map_err(|fault| fault.below(Segment::Index(index)))
+    }
+}
+
+/// The entries of a table, those named first in front.
+struct Fields<'de> {
+    entries: std::vec::IntoIter<(&'de String, &'de toml::Value)>,
+    current: Option<(&'de String, &'de toml::Value)>,
+}
+
+impl<'de> Fields<'de> {
+    fn new(table: &'de toml::Table, first: &[&str]) -> Self {
+        let mut entries: Vec<_> = table.iter().collect();
+        if !first.is_empty() {
+            entries.sort_by_key(|(key, _)| first.iter().position(|name| name == key).unwrap_or(first.len()));
+        }
+        Self { entries: entries.into_iter(), current: None }
+    }
+}
+
+impl<'de> MapAccess<'de> for Fields<'de> {
+    type Error = Fault;
+
+    fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+        self.current = self.entries.next();
+        let Some((key, _)) = self.current else { return Ok(None) };
+        seed.deserialize(StrDeserializer::new(key)).map(Some)
+    }
+
+    fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
+        let Some((key, value)) = self.current.take() else {
+            return Err(de::Error::custom("a value was asked for before its key"));
+        };
+        seed.deserialize(Node::new(value)).map_err(|fault| fault.below(Segment::Key(key.clone())))
+    }
+}
+
+/// Why a value could not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    path: Vec<Segment>,
+    reason: Reason,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Reason {
+    UnknownKey { key: String, known: &'static [&'static str] },
+    UnknownKind { word: String, known: &'static [&'static str] },
+    Missing { key: &'static str },
+    Wrong { found: String, expected: String },
+    Other(String),
+}
+
+impl Fault {
+    fn new(reason: Reason) -> Self {
+        Self { path: Vec::new(), reason }
+    }
+
+    fn below(mut self, segment: Segment) -> Self {
+        self.path.insert(0, segment);
+        self
+    }
+
+    /// The problem for the user, and the path of the value whose removal lets the reading go on.
+    pub fn into_problem(self) -> (Problem, Option<KeyPath>) {
+        let at = KeyPath(self.path);
+        let is_kind = matches!(at.last_key(), Some("kind" | "source"));
+        let (path, place, message, expected, help) = match self.reason {
+            Reason::UnknownKey { key, known } => {
+                let help =
+                    nearest(&key, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
+                let list = if known.is_empty() { "nothing".to_owned() } else { known.join(", ") };
+                let message = format!("unknown key `{key}`");
+                (at.join(&key), Place::Key, message, format!("expected one of: {list}"), help)
+            }
+            Reason::UnknownKind { word, known } => {
+                let help =
+                    nearest(&word, known.iter().copied()).map(|word| format!("did you mean \"{word}\"?"));
+                let what = match at.last_key() {
+                    Some("source") => "source",
+                    _ if is_kind => "kind",
+                    _ => "value",
+                };
+                let expected = format!("expected one of: {}", known.join(", "));
+                (at, Place::Value, format!("unknown {what} \"{word}\""), expected, help)
+            }
+            Reason::Missing { key } => (
+                at.join(key),
+                Place::Table,
+                format!("missing key `{key}`"),
+                format!("`{key}` is required"),
+                None,
+            ),
+            Reason::Wrong { found, expected } => {
+                let message = match at.last_key() {
+                    Some(key) => format!("wrong value for `{key}`: {found}"),
+                    None => format!("wrong value: {found}"),
+                };
+                (at, Place::Value, message, format!("expected {expected}"), None)
+            }
+            Reason::Other(text) => (at, Place::Value, text, String::new(), None),
+        };
+        // A table without a required key, or with an unknown kind, cannot be read any further.
+        let culprit = match place {
+            Place::Table => path.0.split_last().map(|(_, table)| KeyPath(table.to_vec())),
+            _ if is_kind => path.0.split_last().map(|(_, table)| KeyPath(table.to_vec())),
+            _ => Some(path.clone()),
+        };
+        (Problem { path, place, message, expected, help }, culprit.filter(|path| !path.0.is_empty()))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (problem, _) = self.clone().into_problem();
+        write!(f, "{}: {}", problem.path, problem.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// serde's words for a type, in ours.
+fn plain(expected: &str) -> String {
+    match expected {
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number, 0 or more".to_owned(),
+        "i64" | "i32" => "a whole number".to_owned(),
+        "f64" | "f32" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        other if other.starts_with("struct ") => "a table".to_owned(),
+        other if other.starts_with("a tuple of size ") => {
+            format!("a list of {} values", &other["a tuple of size ".len()..])
+        }
+        other => other.to_owned(),
+    }
+}
+
+fn found(unexpected: Unexpected<'_>) -> String {
+    match unexpected {
+        Unexpected::Str(text) => format!("the string \"{text}\""),
+        Unexpected::Bool(truth) => truth.to_string(),
+        Unexpected::Signed(number) => number.to_string(),
+        Unexpected::Unsigned(number) => number.to_string(),
+        Unexpected::Float(number) => number.to_string(),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a table".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+impl de::Error for Fault {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(Reason::Other(message.to_string()))
+    }
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::new(Reason::Wrong { found: found(unexpected), expected: plain(&expected.to_string()) })
+    }
+    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(unexpected, expected)
+    }
+    fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
+        let expected = plain(&expected.to_string());
+        Self::new(Reason::Wrong { found: format!("a list of {length} values"), expected })
+    }
+    fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
+        Self::new(Reason::UnknownKind { word: variant.to_owned(), known })
+    }
+    fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
+        Self::new(Reason::UnknownKey { key: field.to_owned(), known })
+    }
+    fn missing_field(key: &'static str) -> Self {
+        Self::new(Reason::Missing { key })
+    }
+    fn duplicate_field(key: &'static str) -> Self {
+        Self::new(Reason::Other(format!("duplicate key `{key}`")))
+    }
+}

@@ -1,0 +1,140 @@
+//! What the trainer tells the world while it works, and what the world may answer.
+//!
+//! The trainer knows neither the disk nor the terminal: observers do.
+
+use std::ops::ControlFlow;
+
+use candle_core::Tensor;
+
+use crate::Result;
+
+/// One row of `metrics.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// From 1.
+    pub epoch: usize,
+    /// Optimizer steps taken so far.
+    pub step: u64,
+    /// The learning rate of the epoch's last step.
+    pub lr: f64,
+    /// The other columns in their order: `train_loss`, `valid_loss`, `train_accuracy`, …
+    pub values: Vec<(String, f64)>,
+}
+
+impl Row {
+    /// The value in the column `name`.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.values.iter().find(|(column, _)| column == name).map(|(_, value)| *value)
+    }
+}
+
+/// One row of `timing.csv`; never deterministic, so never in `metrics.csv`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timing {
+    /// From 1.
+    pub epoch: usize,
+    /// Wall time of the training part.
+    pub train_seconds: f64,
+    /// Wall time of the evaluation on the validation part.
+    pub valid_seconds: f64,
+    /// Wall time of the observers on [`Event::CheckpointDue`].
+    pub checkpoint_seconds: f64,
+    /// Training samples per second of training time.
+    pub samples_per_second: f64,
+}
+
+/// All that a checkpoint holds, lent for the time of the event. Tensors are on the CPU or not, contiguous.
+#[derive(Debug)]
+pub struct Snapshot<'a> {
+    /// Weights and buffers by their PyTorch names, in the order of the layers.
+    pub model: &'a [(String, Tensor)],
+    /// Training state, every name under `training.`; with `model` it is all that a resume needs.
+    pub training: &'a [(String, Tensor)],
+    /// The text under the metadata key `runner`.
+    pub metadata: &'a str,
+}
+
+/// Predictions for one part of the data, in the order of its rows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Predictions {
+    /// Row in the source, from 0.
+    pub index: Vec<u32>,
+    /// True class.
+    pub target: Vec<u32>,
+    /// Predicted class.
+    pub prediction: Vec<u32>,
+    /// `[rows, classes]`.
+    pub probabilities: Vec<f32>,
+    /// The name of each class.
+    pub classes: Vec<String>,
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs are done, or early stopping decided so.
+    Completed {
+        /// Whether early stopping decided.
+        stopped_early: bool,
+    },
+    /// A loss or a parameter was NaN or infinite at an epoch's end.
+    Diverged,
+    /// An observer asked for it; the state up to here is in the last checkpoint.
+    Interrupted,
+}
+
+/// The result of a training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// How it ended.
+    pub ending: Ending,
+    /// The row of the epoch whose weights are the best, if there is one.
+    pub best: Option<Row>,
+    /// The last epoch's row.
+    pub last: Option<Row>,
+    /// Metrics of the best weights on the test part (`loss`, `accuracy`, …), if there is one.
+    pub test: Vec<(String, f64)>,
+    /// The best weights on the test part, else on the validation part; absent unless completed.
+    pub predictions: Option<Predictions>,
+}
+
+/// What happens during a training, in this order; `CheckpointDue` before its epoch's `EpochEnded`.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The model is built and the data is there.
+    RunStarted {
+        /// Trainable numbers.
+        parameters: usize,
+        /// Epochs that an earlier attempt has done.
+        epochs_done: usize,
+        /// Epochs that there are to be at most.
+        epochs: usize,
+        /// The rows of the epochs that are done.
+        history: &'a [Row],
+    },
+    /// The state should be saved.
+    CheckpointDue {
+        /// What to save.
+        snapshot: &'a Snapshot<'a>,
+        /// Whether these are the best weights so far.
+        best: bool,
+    },
+    /// An epoch is done.
+    EpochEnded {
+        /// Its metrics.
+        row: &'a Row,
+        /// Its times.
+        timing: &'a Timing,
+    },
+    /// Nothing follows.
+    RunEnded {
+        /// The result.
+        outcome: &'a Outcome,
+    },
+}
+
+/// Someone who is told what happens and may end the training: `Break` after this epoch, `Err` now.
+pub trait Observer: Send {
+    /// Takes notice of an event.
+    fn on(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>>;
+}

@@ -1,0 +1,3 @@
+//! Training one model.
+
+pub mod event;
