@@ -7,6 +7,7 @@
 
 pub mod error;
 pub mod kernel;
+pub mod model;
 pub mod rng;
 pub mod setting;
 pub mod train;
