@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::setting::Problem;
+use crate::setting::Diagnostic;
 
 /// All is well; also when the reader of our output closed the pipe.
 pub const EXIT_OK: u8 = 0;
@@ -31,9 +31,9 @@ pub enum Error {
     /// The request itself cannot be carried out as it was made.
     #[error("{0}")]
     Request(String),
-    /// Settings were refused, each problem with its place.
+    /// Settings were refused, each with its place.
     #[error("{}", summary(.0))]
-    Settings(Vec<Problem>),
+    Settings(Vec<Diagnostic>),
     /// A file that the user named is absent, damaged or of another kind.
     #[error("{}: {reason}", path.display())]
     Unreadable {
@@ -85,8 +85,7 @@ impl Error {
     }
 }
 
-fn summary(problems: &[Problem]) -> String {
-    let texts: Vec<String> =
-        problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message)).collect();
+fn summary(diagnostics: &[Diagnostic]) -> String {
+    let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
     texts.join("; ")
 }

@@ -5,11 +5,14 @@
 //! optimizer, scheduler, loss, metric), then kernel, then device, rng, setting and error.
 //! `ARCHITECTURE.md` says why.
 
+pub mod config;
+pub mod device;
 pub mod error;
 pub mod kernel;
 pub mod model;
 pub mod rng;
 pub mod setting;
+pub mod sweep;
 pub mod train;
 
 pub use error::{Error, Result};

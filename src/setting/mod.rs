@@ -6,11 +6,13 @@
 //! that were asked for next and the rest last. What lies here knows nothing of files, of layers of settings
 //! or of any component.
 
+mod diagnostic;
 mod flat;
 mod kind;
 mod node;
 mod problem;
 
+pub use diagnostic::{Diagnostic, Excerpt};
 pub use flat::Flat;
 pub use kind::{Kind, keys_of, read_kind};
 pub use node::{Fault, Node};

@@ -1,0 +1,215 @@
+//! One layer of settings: a file, an environment variable or a `--set` flag, with the places of its values.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml_edit::{Document, Item, TableLike};
+
+use crate::setting::{Diagnostic, Excerpt, KeyPath, Segment};
+use crate::{Error, Result};
+
+/// The longest experiment file that is read: 16 MiB, far above any that a person would write.
+const LONGEST: u64 = 16 << 20;
+
+/// Settings from one place.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// The file, variable or flag, as it is shown.
+    pub origin: String,
+    /// The folder against which relative paths in it are meant.
+    pub base: PathBuf,
+    /// Whether it is a variable or a flag: then it replaces an axis of the sweep.
+    pub overrides: bool,
+    /// The settings, in the order in which they were written.
+    pub table: toml::Table,
+    text: Arc<str>,
+    places: Places,
+}
+
+#[derive(Debug, Clone)]
+enum Places {
+    File(Document<String>),
+    /// One key with one value: the spans of both, and the value parsed as the document `value = …` shifted by an offset.
+    Single {
+        path: KeyPath,
+        key: Range<usize>,
+        value: Range<usize>,
+    },
+}
+
+impl Layer {
+    /// Reads a file.
+    pub fn file(path: &Path) -> Result<Self> {
+        let origin = path.display().to_string();
+        let unreadable = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::Request(format!("there is no file {origin}")),
+            _ => Error::unreadable(path, error.to_string()),
+        };
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
+        if size > LONGEST {
+            return Err(Error::unreadable(path, "an experiment file has at most 16 MiB"));
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        Self::parse(origin, base, &text)
+    }
+
+    /// Reads a text as if it were the file `origin` in the folder `base`.
+    pub fn parse(origin: String, base: PathBuf, text: &str) -> Result<Self> {
+        let refuse = |message: &str, span: Option<Range<usize>>| {
+            let span = span.unwrap_or(0..0);
+            let excerpt = Excerpt { origin: origin.clone(), text: text.into(), span };
+            let message = message.trim().replace('\n', ", ");
+            Error::Settings(vec![Diagnostic {
+                message: format!("this is not TOML: {message}"),
+                excerpt: Some(excerpt),
+                label: String::new(),
+                notes: Vec::new(),
+                help: None,
+            }])
+        };
+        let document =
+            Document::parse(text.to_owned()).map_err(|error| refuse(error.message(), error.span()))?;
+        let table: toml::Table =
+            toml::from_str(text).map_err(|error| refuse(error.message(), error.span()))?;
+        let places = Places::File(document);
+        Ok(Self { origin, base, overrides: false, table, text: text.into(), places })
+    }
+
+    /// Reads `key=value`, the argument of `--set`.
+    pub fn flag(assignment: &str) -> Result<Self> {
+        let Some((key, _)) = assignment.split_once('=') else {
+            let text = format!("--set {assignment}: expected KEY=VALUE, as in --set optimizer.lr=3e-4");
+            return Err(Error::Request(text));
+        };
+        Self::single("--set".to_owned(), assignment, KeyPath::parse(key), 0..key.len())
+    }
+
+    /// Reads a variable such as `RUNNER__OPTIMIZER__LR`; `None` for any other.
+    pub fn variable(name: &str, value: &str) -> Option<Result<Self>> {
+        let key = name.strip_prefix("RUNNER__")?;
+        let path = KeyPath::parse(&key.to_lowercase().replace("__", "."));
+        let text = format!("{name}={value}");
+        Some(Self::single("environment".to_owned(), &text, path, 0..name.len()))
+    }
+
+    fn single(origin: String, text: &str, path: KeyPath, key: Range<usize>) -> Result<Self> {
+        let value_start = (key.end + 1).min(text.len());
+        let written = &text[value_start..];
+        if path.0.iter().any(|segment| matches!(segment, Segment::Key(key) if key.is_empty())) {
+            return Err(Error::Request(format!("{origin} {text}: a part of the key is empty")));
+        }
+        // What does not parse as TOML is a string, so that names need no quotes.
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {written}")).ok();
+        let value = match parsed.filter(|table| table.len() == 1).and_then(|mut t| t.remove("value")) {
+            Some(value) => value,
+            None => toml::Value::String(written.to_owned()),
+        };
+        let nested = path.0.iter().rev().fold(value, |inner, segment| {
+            let Segment::Key(key) = segment else { return inner };
+            toml::Value::Table(std::iter::once((key.clone(), inner)).collect())
+        });
+        let toml::Value::Table(table) = nested else {
+            return Err(Error::Request(format!("{origin} {text}: there is no key")));
+        };
+        let places = Places::Single { path, key, value: value_start..text.len() };
+        Ok(Self { origin, base: PathBuf::new(), overrides: true, table, text: text.into(), places })
+    }
+
+    /// The excerpt for the key or the value at `path`, or for the innermost table that holds it.
+    pub fn excerpt(&self, path: &KeyPath, of_key: bool) -> Excerpt {
+        let span = match &self.places {
+            Places::File(document) => place_in(document.as_table(), &path.0, of_key).unwrap_or(0..0),
+            Places::Single { path: own, key, .. } if of_key && own == path => key.clone(),
+            Places::Single { value, .. } => value.clone(),
+        };
+        Excerpt { origin: self.origin.clone(), text: self.text.clone(), span }
+    }
+}
+
+/// The span of what lies at `path`, or of the innermost thing on the way to it that has one.
+fn place_in(table: &dyn TableLike, path: &[Segment], of_key: bool) -> Option<Range<usize>> {
+    let (Segment::Key(first), rest) = path.split_first()? else { return None };
+    let (key, item) = table.get_key_value(first)?;
+    if rest.is_empty() && of_key {
+        return key.span();
+    }
+    let own = match item {
+        // A table's own span is its header; a dotted or inline one is best shown by its key.
+        Item::Table(table) if table.is_dotted() || table.span().is_none() => key.span(),
+        _ => item.span().or_else(|| key.span()),
+    };
+    place_below(item, rest, of_key).or(own)
+}
+
+fn place_below(item: &Item, path: &[Segment], of_key: bool) -> Option<Range<usize>> {
+    match path.first()? {
+        Segment::Key(_) => place_in(item.as_table_like()?, path, of_key),
+        Segment::Index(index) => {
+            if let Some(table) = item.as_array_of_tables().and_then(|tables| tables.get(*index)) {
+                return place_in(table, &path[1..], of_key).or_else(|| table.span());
+            }
+            let value = item.as_array()?.get(*index)?;
+            let below = Item::Value(value.clone());
+            place_below(&below, &path[1..], of_key).or_else(|| value.span())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(text: &str) -> Layer {
+        Layer::parse("a.toml".into(), PathBuf::new(), text).unwrap()
+    }
+
+    fn shown(layer: &Layer, path: &str, of_key: bool) -> String {
+        let excerpt = layer.excerpt(&KeyPath::parse(path), of_key);
+        excerpt.text[excerpt.span].to_owned()
+    }
+
+    #[test]
+    fn finds_keys_and_values_in_every_kind_of_table() {
+        let layer = layer("seed = 1\na.b.c = 2\n[t]\nx = { y = [1, 'two'] }\n[[l]]\nz = true\n");
+        assert_eq!(shown(&layer, "seed", true), "seed");
+        assert_eq!(shown(&layer, "seed", false), "1");
+        assert_eq!(shown(&layer, "a.b.c", false), "2");
+        assert_eq!(shown(&layer, "t.x.y", true), "y");
+        assert_eq!(shown(&layer, "t.missing", false), "[t]");
+        let mut path = KeyPath::parse("t.x.y");
+        path.0.push(Segment::Index(1));
+        let excerpt = layer.excerpt(&path, false);
+        assert_eq!(&excerpt.text[excerpt.span.clone()], "'two'");
+        assert_eq!(excerpt.position(), (4, 15));
+    }
+
+    #[test]
+    fn flags_and_variables_are_toml_or_strings() {
+        let value = |layer: &Layer| KeyPath::parse("optimizer.lr").find(&layer.table.clone().into()).cloned();
+        assert_eq!(value(&Layer::flag("optimizer.lr=3e-4").unwrap()), Some(toml::Value::Float(3e-4)));
+        assert_eq!(value(&Layer::flag("optimizer.lr=fast").unwrap()), Some("fast".into()));
+        assert_eq!(value(&Layer::flag("optimizer.lr=1\nseed=2").unwrap()), Some("1\nseed=2".into()));
+        let variable = Layer::variable("RUNNER__OPTIMIZER__LR", "[1, 2]").unwrap().unwrap();
+        assert_eq!(value(&variable), Some(toml::Value::Array(vec![1.into(), 2.into()])));
+        assert!(Layer::variable("RUNNER_LR", "1").is_none());
+        assert!(Layer::flag("optimizer.lr").is_err());
+        assert!(Layer::flag("=1").is_err());
+        assert!(Layer::flag("a..b=1").is_err());
+    }
+
+    #[test]
+    fn broken_toml_is_refused_with_its_place() {
+        let Err(Error::Settings(found)) = Layer::parse("a.toml".into(), PathBuf::new(), "a = 1\nb = \n")
+        else {
+            panic!("it was accepted")
+        };
+        assert!(found[0].to_string().starts_with("a.toml:2:"), "{}", found[0]);
+        let Err(Error::Settings(twice)) = Layer::parse("a.toml".into(), PathBuf::new(), "a = 1\na = 2\n")
+        else {
+            panic!("it was accepted")
+        };
+        assert!(twice[0].to_string().contains("a.toml:2:1: this is not TOML: duplicate key"), "{}", twice[0]);
+    }
+}

@@ -1,0 +1,261 @@
+//! Layers of settings become one tree that knows which layer each value came from.
+
+use std::collections::BTreeMap;
+
+use figment::value::{Dict, Map, Num, Tag, Value as Figure};
+use figment::{Figment, Metadata, Profile, Provider};
+use toml::{Table, Value};
+
+use super::layer::Layer;
+use super::section::Section;
+use crate::setting::{Excerpt, KeyPath, Segment};
+use crate::{Error, Result};
+
+/// The merged settings of an experiment, the sweep included.
+#[derive(Debug)]
+pub struct Merged {
+    /// What the layers say together.
+    pub tree: Table,
+    /// One line for every key that a change of kind dropped.
+    pub notes: Vec<String>,
+    layers: Vec<Layer>,
+    values: Dict,
+    layer_of_tag: BTreeMap<Tag, usize>,
+}
+
+struct Numbered<'a>(usize, &'a Layer);
+
+impl Provider for Numbered<'_> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.0.to_string())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let dict = Figure::serialize(&self.1.table)?.into_dict().unwrap_or_default();
+        Ok(Profile::Default.collect(dict))
+    }
+}
+
+impl Merged {
+    /// Merges the layers; later ones win, tables merge, lists replace. A key that an earlier layer set for
+    /// another kind than the one in force is dropped.
+    pub fn new(mut layers: Vec<Layer>, sections: &[Section]) -> Result<Self> {
+        let mut figment = Figment::new();
+        for (number, layer) in layers.iter_mut().enumerate() {
+            for section in sections {
+                section.write_out(&mut layer.table);
+            }
+            figment = figment.merge(Numbered(number, layer));
+        }
+        let mut merged = Self {
+            tree: Table::new(),
+            notes: Vec::new(),
+            layers,
+            values: Dict::new(),
+            layer_of_tag: BTreeMap::new(),
+        };
+        merged.collect(&figment)?;
+        for section in sections {
+            merged.drop_foreign(section);
+        }
+        Ok(merged)
+    }
+
+    fn collect(&mut self, figment: &Figment) -> Result<()> {
+        let keys: Vec<String> = self.layers.iter().flat_map(|layer| layer.table.keys().cloned()).collect();
+        for key in keys {
+            if self.tree.contains_key(&key) {
+                continue;
+            }
+            // A key may contain a dot, which figment takes for a path: those keys are unknown anyway.
+            let Ok(value) = figment.find_value(&key) else {
+                let raw = self.layers.iter().rev().find_map(|layer| layer.table.get(&key));
+                self.tree.extend(raw.cloned().map(|value| (key.clone(), value)));
+                continue;
+            };
+            self.note_tags(figment, &value);
+            let plain = plain(&value, &KeyPath::parse(&key))?;
+            self.tree.insert(key.clone(), plain);
+            self.values.insert(key, value);
+        }
+        Ok(())
+    }
+
+    fn note_tags(&mut self, figment: &Figment, value: &Figure) {
+        let name = figment.get_metadata(value.tag()).map(|metadata| metadata.name.parse());
+        if let Some(Ok(layer)) = name {
+            self.layer_of_tag.insert(value.tag(), layer);
+        }
+        if let Some(dict) = value.as_dict() {
+            for inner in dict.values() {
+                self.note_tags(figment, inner);
+            }
+        }
+    }
+
+    fn drop_foreign(&mut self, section: &Section) {
+        let at = KeyPath::parse(section.path);
+        let root = Value::Table(self.tree.clone());
+        let Some(Value::Table(table)) = at.find(&root) else { return };
+        let Some(kind) = section.kind_of(table) else { return };
+        let Some(decided) = self.layer_of(&at.join(section.tag)) else { return };
+        for key in table.keys() {
+            let path = at.join(key);
+            let earlier = self.layer_of(&path).is_some_and(|layer| layer < decided);
+            if earlier && !section.has(kind, key) {
+                let mut tree = Value::Table(std::mem::take(&mut self.tree));
+                path.remove_from(&mut tree);
+                if let Value::Table(tree) = tree {
+                    self.tree = tree;
+                }
+                let by = &self.layers[decided].origin;
+                self.notes.push(format!("`{path}` is dropped: {by} sets {} = \"{kind}\"", section.tag));
+            }
+        }
+    }
+
+    /// The layer that set the value at `path`, if one did.
+    pub fn layer_of(&self, path: &KeyPath) -> Option<usize> {
+        let (Segment::Key(first), rest) = path.0.split_first()? else { return None };
+        let mut value = self.values.get(first)?;
+        for segment in rest {
+            value = match (value, segment) {
+                (Figure::Dict(_, dict), Segment::Key(key)) => dict.get(key)?,
+                (Figure::Array(_, list), Segment::Index(index)) => list.get(*index)?,
+                _ => return None,
+            };
+        }
+        // Only leaves carry the tag of the layer that set them last; a table is where its last entry is.
+        match value {
+            Figure::Dict(_, dict) => dict
+                .keys()
+                .filter_map(|key| self.layer_of(&path.join(key)))
+                .max()
+                .or_else(|| self.layer_of_tag.get(&value.tag()).copied()),
+            _ => self.layer_of_tag.get(&value.tag()).copied(),
+        }
+    }
+
+    /// The place where `path`, or what is nearest above it, was written.
+    pub fn excerpt(&self, path: &KeyPath, of_key: bool) -> Option<Excerpt> {
+        let mut at = path.clone();
+        loop {
+            if let Some(layer) = self.layer_of(&at) {
+                let exact = at == *path;
+                return Some(self.layers[layer].excerpt(&at, exact && of_key));
+            }
+            at.0.pop()?;
+            if at.0.is_empty() {
+                return self.layers.first().map(|layer| layer.excerpt(&at, false));
+            }
+        }
+    }
+
+    /// The layers, the first the lowest.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+}
+
+fn plain(value: &Figure, path: &KeyPath) -> Result<Value> {
+    Ok(match value {
+        Figure::String(_, text) => Value::String(text.clone()),
+        Figure::Char(_, letter) => Value::String(letter.to_string()),
+        Figure::Bool(_, truth) => Value::Boolean(*truth),
+        Figure::Num(_, Num::F32(number)) => Value::Float(f64::from(*number)),
+        Figure::Num(_, Num::F64(number)) => Value::Float(*number),
+        Figure::Num(_, number) => {
+            let whole = number.to_i128().and_then(|number| i64::try_from(number).ok());
+            let whole = whole.or_else(|| number.to_u128().and_then(|number| i64::try_from(number).ok()));
+            Value::Integer(whole.ok_or_else(|| Error::Request(format!("`{path}` is too large a number")))?)
+        }
+        Figure::Array(_, list) => {
+            Value::Array(list.iter().map(|value| plain(value, path)).collect::<Result<_>>()?)
+        }
+        Figure::Dict(_, dict) => {
+            let entries = dict.iter().map(|(key, value)| Ok((key.clone(), plain(value, &path.join(key))?)));
+            Value::Table(entries.collect::<Result<_>>()?)
+        }
+        Figure::Empty(..) => return Err(Error::Request(format!("`{path}` has no value"))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::setting::read_kind;
+
+    #[derive(Debug)]
+    enum Rule {
+        Sgd,
+        Adam,
+    }
+
+    impl Kind for Rule {
+        const KINDS: &'static [&'static str] = &["sgd", "adam"];
+        fn read<'de, D: serde::Deserializer<'de>>(kind: &str, _: D) -> Result<Self, D::Error> {
+            Ok(if kind == "sgd" { Self::Sgd } else { Self::Adam })
+        }
+        fn keys(kind: &str) -> &'static [&'static str] {
+            if kind == "sgd" { &["lr", "momentum"] } else { &["lr", "betas"] }
+        }
+    }
+    use crate::setting::Kind;
+
+    fn sections() -> Vec<Section> {
+        vec![Section::of::<Rule>("optimizer", &["weight_decay"])]
+    }
+
+    fn merge(file: &str, flags: &[&str]) -> Merged {
+        let mut layers = vec![Layer::parse("a.toml".into(), PathBuf::new(), file).unwrap()];
+        layers.extend(flags.iter().map(|flag| Layer::flag(flag).unwrap()));
+        Merged::new(layers, &sections()).unwrap()
+    }
+
+    #[test]
+    fn later_layers_win_and_every_value_knows_its_layer() {
+        let merged = merge("seed = 1\n[optimizer]\nkind = 'sgd'\nlr = 0.1\n", &["optimizer.lr=0.2", "x=[1]"]);
+        assert_eq!(merged.tree["optimizer"]["lr"], Value::Float(0.2));
+        assert_eq!(merged.tree["optimizer"]["kind"], Value::String("sgd".into()));
+        assert_eq!(merged.layer_of(&KeyPath::parse("optimizer.lr")), Some(1));
+        assert_eq!(merged.layer_of(&KeyPath::parse("optimizer.kind")), Some(0));
+        assert_eq!(merged.layer_of(&KeyPath::parse("x")), Some(2));
+        let excerpt = merged.excerpt(&KeyPath::parse("optimizer.nothing"), false).unwrap();
+        assert_eq!(excerpt.origin, "--set");
+    }
+
+    #[test]
+    fn a_change_of_kind_drops_what_the_new_kind_does_not_have() {
+        let file = "[optimizer]\nkind = 'sgd'\nlr = 0.1\nmomentum = 0.9\nweight_decay = 1e-4\n";
+        let merged = merge(file, &["optimizer.kind=adam", "optimizer.betas=[0.5, 0.9]"]);
+        let keys: Vec<&String> = merged.tree["optimizer"].as_table().unwrap().keys().collect();
+        assert_eq!(keys, ["betas", "kind", "lr", "weight_decay"]);
+        assert_eq!(merged.notes, ["`optimizer.momentum` is dropped: --set sets kind = \"adam\""]);
+        // What stands beside the kind in its own layer is a mistake, and stays to be reported.
+        let wrong = merge("[optimizer]\nkind = 'adam'\nmomentum = 0.9\n", &[]);
+        assert!(wrong.tree["optimizer"].get("momentum").is_some());
+    }
+
+    #[test]
+    fn a_string_merges_as_the_kind_of_a_table() {
+        let merged = merge("optimizer = 'sgd'\n", &["optimizer.lr=0.5"]);
+        assert_eq!(merged.tree["optimizer"]["kind"], Value::String("sgd".into()));
+        assert_eq!(merged.tree["optimizer"]["lr"], Value::Float(0.5));
+        let _ = read_kind::<Rule, crate::setting::Node<'_>>;
+    }
+
+    #[test]
+    fn a_patch_reaches_the_one_entry_of_a_list_that_has_the_key() {
+        let text = "optimizer = ['sgd', 'adam']";
+        let mut tree: Table = toml::from_str(text).unwrap();
+        let path = KeyPath::parse("optimizer.momentum");
+        let (written, _) = super::super::section::patch(&mut tree, &path, 0.5.into(), &sections()).unwrap();
+        assert_eq!(written.to_string(), "optimizer[0].momentum");
+        assert_eq!(tree["optimizer"][0]["momentum"], Value::Float(0.5));
+        let ambiguous = KeyPath::parse("optimizer.lr");
+        let error = super::super::section::patch(&mut tree, &ambiguous, 1.into(), &sections()).unwrap_err();
+        assert_eq!(error, "more than one entry of `optimizer` has a `lr`");
+    }
+}

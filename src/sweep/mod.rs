@@ -1,0 +1,7 @@
+//! The sweep: axes, their combinations in order, and the names of runs. Pure functions, no disk.
+
+mod axis;
+mod name;
+
+pub use axis::{Axis, SweepConfig, axes, combinations, count};
+pub use name::{run_name, short_key, text_of};

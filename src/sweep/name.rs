@@ -1,0 +1,108 @@
+//! The names of runs' folders.
+
+use toml::Value;
+
+use crate::setting::KeyPath;
+
+/// The longest name of a folder, in bytes.
+const LONGEST: usize = 120;
+
+/// The shortest tail of `key` that no other key of the schema ends with; the whole key if there is none.
+///
+/// It depends on the schema alone, so the name of a run does not change when an axis is added.
+pub fn short_key<'a>(key: &'a str, schema: &[String]) -> &'a str {
+    let starts = key.rmatch_indices('.').map(|(dot, _)| dot + 1);
+    for start in starts {
+        let tail = &key[start..];
+        let ends = |other: &String| {
+            other == tail || other.strip_suffix(tail).is_some_and(|rest| rest.ends_with('.'))
+        };
+        if schema.iter().filter(|other| ends(other)).count() == 1 {
+            return tail;
+        }
+    }
+    key
+}
+
+/// `p=0.3,lr=0.001,seed=42-1f3a9c2e`, or `run-1f3a9c2e` where nothing is swept. `tag` is the start of the id.
+pub fn run_name(assignment: &[(KeyPath, Value)], schema: &[String], tag: &str) -> String {
+    let parts: Vec<String> = assignment
+        .iter()
+        .map(|(key, value)| format!("{}={}", short_key(&key.to_string(), schema), text_of(value)))
+        .collect();
+    let mut name: String = if parts.is_empty() { "run".to_owned() } else { parts.join(",") };
+    name = name.chars().map(allowed).collect();
+    // Only ASCII is left, so any byte is a boundary.
+    name.truncate(LONGEST - 1 - tag.len());
+    format!("{name}-{tag}")
+}
+
+fn allowed(letter: char) -> char {
+    if letter.is_ascii_alphanumeric() || "._=,+-".contains(letter) { letter } else { '-' }
+}
+
+/// A value as it stands in a name or a table's cell: short, and the same for equal values.
+pub fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Float(number) if *number != 0.0 && (number.abs() < 1e-4 || number.abs() >= 1e15) => {
+            format!("{number:e}")
+        }
+        Value::Float(number) => number.to_string(),
+        Value::Array(list) => {
+            let parts: Vec<String> = list.iter().map(text_of).collect();
+            format!("[{}]", parts.join(","))
+        }
+        Value::Table(table) => {
+            let parts: Vec<String> =
+                table.iter().map(|(key, value)| format!("{key}={}", text_of(value))).collect();
+            parts.join(",")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Vec<String> {
+        ["seed", "data.split.seed", "optimizer.lr", "optimizer.kind", "model.kind", "model.regularizer.p"]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    #[test]
+    fn keys_are_cut_to_their_shortest_unique_tail() {
+        let schema = schema();
+        assert_eq!(short_key("optimizer.lr", &schema), "lr");
+        assert_eq!(short_key("model.regularizer.p", &schema), "p");
+        assert_eq!(short_key("optimizer.kind", &schema), "optimizer.kind");
+        assert_eq!(short_key("seed", &schema), "seed");
+        assert_eq!(short_key("data.split.seed", &schema), "split.seed");
+    }
+
+    #[test]
+    fn names_are_safe_and_short() {
+        let key = KeyPath::parse;
+        let assignment = vec![
+            (key("model.regularizer.p"), Value::Float(0.3)),
+            (key("optimizer.lr"), Value::Float(1e-3)),
+            (key("seed"), Value::Integer(42)),
+        ];
+        assert_eq!(run_name(&assignment, &schema(), "1f3a9c2e"), "p=0.3,lr=0.001,seed=42-1f3a9c2e");
+        assert_eq!(run_name(&[], &schema(), "1f3a9c2e"), "run-1f3a9c2e");
+        let odd = vec![(key("model.hidden"), Value::String("../é*".repeat(99)))];
+        let name = run_name(&odd, &schema(), "1f3a9c2e");
+        assert_eq!(name.len(), LONGEST);
+        assert!(name.starts_with("model.hidden=..---..---") && name.ends_with("-1f3a9c2e"), "{name}");
+    }
+
+    #[test]
+    fn small_and_large_numbers_stay_short() {
+        assert_eq!(text_of(&Value::Float(3e-4)), "0.0003");
+        assert_eq!(text_of(&Value::Float(1e-10)), "1e-10");
+        assert_eq!(text_of(&Value::Float(0.0)), "0");
+        assert_eq!(text_of(&Value::Array(vec![512.into(), 256.into()])), "[512,256]");
+    }
+}
