@@ -7,8 +7,12 @@
 
 pub mod error;
 pub mod kernel;
+pub mod loss;
+pub mod metric;
 pub mod model;
+pub mod optimizer;
 pub mod rng;
+pub mod scheduler;
 pub mod setting;
 pub mod train;
 
