@@ -9,6 +9,10 @@
 mod element;
 mod storage;
 
+pub mod finite;
+pub mod softmax;
+pub mod update;
+
 pub use element::Element;
 pub use storage::{is_cpu, read, write};
 

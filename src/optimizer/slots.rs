@@ -1,0 +1,121 @@
+//! The buffers that an optimizer keeps for each parameter: walking over them, saving and loading them.
+
+use candle_core::{DType, Tensor};
+
+use crate::model::Parameter;
+use crate::{Error, Result};
+
+/// The name of the step counter in a saved state.
+const STEP: &str = "step";
+
+/// What an optimizer keeps for one parameter.
+pub(super) trait Buffers {
+    /// The tensors with their names in PyTorch's state dictionary.
+    fn named(&self) -> Vec<(&'static str, &Tensor)>;
+    /// The same for writing, in the same order.
+    fn named_mut(&mut self) -> Vec<(&'static str, &mut Tensor)>;
+}
+
+/// The steps taken, and one `S` for each trainable parameter by its index among all parameters.
+#[derive(Debug)]
+pub(super) struct Slots<S> {
+    step: u64,
+    slots: Vec<Option<S>>,
+}
+
+impl<S: Buffers> Slots<S> {
+    /// `empty` makes the buffers for a value.
+    pub fn new(parameters: &[&Parameter], empty: impl Fn(&Tensor) -> Result<S>) -> Result<Self> {
+        let slot = |parameter: &&Parameter| parameter.trainable.then(|| empty(&parameter.value)).transpose();
+        Ok(Self { step: 0, slots: parameters.iter().map(slot).collect::<Result<_>>()? })
+    }
+
+    /// Counts a step, from 1.
+    pub fn advance(&mut self) -> u64 {
+        self.step += 1;
+        self.step
+    }
+
+    /// Calls `update` with value, gradient and buffers of each trainable parameter.
+    pub fn update(
+        &mut self,
+        parameters: &mut [&mut Parameter],
+        mut update: impl FnMut(&mut Tensor, &Tensor, &mut S) -> Result<()>,
+    ) -> Result<()> {
+        if parameters.len() != self.slots.len() {
+            let (built, got) = (self.slots.len(), parameters.len());
+            return Err(Error::Bug(format!("an optimizer built for {built} parameters got {got}")));
+        }
+        for (index, (parameter, slot)) in parameters.iter_mut().zip(&mut self.slots).enumerate() {
+            if !parameter.trainable {
+                continue;
+            }
+            let Some(gradient) = &parameter.gradient else {
+                return Err(Error::Bug(format!("the trainable parameter {index} has no gradient")));
+            };
+            let Some(slot) = slot else {
+                return Err(Error::Bug(format!("parameter {index} became trainable behind the optimizer")));
+            };
+            update(&mut parameter.value, gradient, slot)?;
+        }
+        Ok(())
+    }
+
+    /// See [`Optimizer::state`](super::Optimizer::state).
+    pub fn save(&self) -> Result<Vec<(String, Tensor)>> {
+        let step = Tensor::new(self.step as i64, &candle_core::Device::Cpu)?;
+        let mut state: Vec<_> = self.named().map(|(name, own)| (name, own.clone())).collect();
+        state.push((STEP.to_owned(), step));
+        Ok(state)
+    }
+
+    /// See [`Optimizer::load_state`](super::Optimizer::load_state).
+    pub fn load(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        let find = |name: &str| {
+            let entry = state.iter().find(|(candidate, _)| candidate == name);
+            entry.map(|(_, tensor)| tensor).ok_or_else(|| refuse(format!("`{name}` is missing")))
+        };
+        let step = find(STEP)?;
+        if step.dtype() != DType::I64 || step.rank() != 0 {
+            return Err(refuse("`step` is not one i64 number".into()));
+        }
+        let step = u64::try_from(step.to_scalar::<i64>()?)
+            .map_err(|_| refuse("`step` is a negative number".into()))?;
+        let mut loaded = Vec::new();
+        for (name, own) in self.named() {
+            let saved = find(&name)?;
+            if (saved.dims(), saved.dtype()) != (own.dims(), own.dtype()) {
+                return Err(refuse(format!(
+                    "`{name}` is {} of shape {:?} where {} of shape {:?} was expected",
+                    saved.dtype().as_str(),
+                    saved.dims(),
+                    own.dtype().as_str(),
+                    own.dims()
+                )));
+            }
+            // The buffers are written in place, so they must not share storage with what was lent.
+            loaded.push(saved.to_device(own.device())?.force_contiguous()?);
+        }
+        let known: Vec<String> = self.named().map(|(name, _)| name).collect();
+        if let Some((name, _)) = state.iter().find(|(name, _)| name != STEP && !known.contains(name)) {
+            return Err(refuse(format!("`{name}` is not part of this optimizer's state")));
+        }
+        let buffers = self.slots.iter_mut().flatten().flat_map(Buffers::named_mut);
+        for ((_, own), new) in buffers.zip(loaded) {
+            *own = new;
+        }
+        self.step = step;
+        Ok(())
+    }
+
+    fn named(&self) -> impl Iterator<Item = (String, &Tensor)> {
+        self.slots.iter().enumerate().flat_map(|(index, slot)| {
+            let named = slot.as_ref().map(Buffers::named).unwrap_or_default();
+            named.into_iter().map(move |(name, tensor)| (format!("{index}.{name}"), tensor))
+        })
+    }
+}
+
+fn refuse(reason: String) -> Error {
+    Error::Request(format!("the saved optimizer state does not fit: {reason}"))
+}
