@@ -133,7 +133,7 @@ fn sgd_slices<T: Element>(
                     for ((value, gradient), run) in parts.zip(runs) {
                         let (rate, decay) = (T::of(run.rate), T::of(run.decay));
                         for (value, gradient) in value.iter_mut().zip(gradient) {
-                            *value = *value - rate * (*gradient + decay * *value);
+                            *value -= rate * (*gradient + decay * *value);
                         }
                     }
                 });
@@ -158,7 +158,7 @@ fn sgd_slices<T: Element>(
                         for ((value, gradient), buffer) in value.iter_mut().zip(gradient).zip(buffer) {
                             let gradient = *gradient + decay * *value;
                             *buffer = *buffer * keep + gradient * take;
-                            *value = *value - rate * (gradient * straight + *buffer * stored);
+                            *value -= rate * (gradient * straight + *buffer * stored);
                         }
                     }
                 });
@@ -395,6 +395,10 @@ mod tests {
             .collect()
     }
 
+    fn with(buffer: &mut Tensor, first: bool, nesterov: Option<bool>) -> Option<Momentum<'_>> {
+        Some(Momentum { buffer, first, nesterov: nesterov? })
+    }
+
     #[test]
     fn sgd_on_slices_is_sgd_composed() {
         for shape in SHAPES {
@@ -404,13 +408,10 @@ mod tests {
                 let mut composed = [random(shape, 1), random(shape, 2)];
                 for step in 0..3 {
                     let gradient = random(shape, 10 + step);
-                    fn with(buffer: &mut Tensor, step: u64, nesterov: Option<bool>) -> Option<Momentum<'_>> {
-                        Some(Momentum { buffer, first: step == 0, nesterov: nesterov? })
-                    }
                     let [value, buffer] = &mut slices;
-                    sgd(value, &gradient, with(buffer, step, momentum), &runs).unwrap();
+                    sgd(value, &gradient, with(buffer, step == 0, momentum), &runs).unwrap();
                     let [value, buffer] = &mut composed;
-                    sgd_composed(value, &gradient, with(buffer, step, momentum), &runs).unwrap();
+                    sgd_composed(value, &gradient, with(buffer, step == 0, momentum), &runs).unwrap();
                 }
                 assert_close(&slices[0], &composed[0]);
                 assert_close(&slices[1], &composed[1]);

@@ -129,6 +129,7 @@ impl Optimizer for Adam {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
 mod tests {
     use super::super::trajectory::check_optimizer;
 

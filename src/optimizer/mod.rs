@@ -77,7 +77,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// Refuses what PyTorch refuses, a learning rate of 0 and numbers that are not finite.
+    /// Refuses what `torch.optim` refuses, a learning rate of 0 and numbers that are not finite.
     pub fn check(&self, problems: &mut Problems) {
         match self {
             Self::Sgd(config) => config.check(problems),
@@ -151,7 +151,7 @@ mod tests {
                 written.lines().skip(1).filter_map(|line| line.split(" = ").next()).collect();
             assert_eq!(keys, OptimizerConfig::keys(kind));
             assert_eq!(problems(&written), [""; 0]);
-            assert_eq!(config.lr(), 1e-3);
+            assert!((config.lr() - 1e-3).abs() < f64::EPSILON);
         }
         assert_eq!(read(""), OptimizerConfig::default());
     }

@@ -49,6 +49,7 @@ impl Scheduler for Cosine {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
 mod tests {
     use super::super::check_rates;
 
