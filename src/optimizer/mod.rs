@@ -112,8 +112,8 @@ pub trait Optimizer: Send {
     /// Takes on what [`state`](Self::state) once gave, in any order.
     ///
     /// # Errors
-    /// [`Error::Request`](crate::Error::Request) if a tensor is missing, unknown, or of another shape or type; the
-    /// optimizer is then as before.
+    /// [`Error::Request`](crate::Error::Request) if a tensor is missing, unknown, or of another shape or type;
+    /// the optimizer is then as before.
     fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()>;
 }
 

@@ -12,8 +12,8 @@ use crate::setting::Problems;
 
 /// θ ← θ − lr · b with b ← momentum · b + (1 − dampening) · (gradient + `weight_decay` · θ).
 ///
-/// The first b is the whole gradient. Source: Sutskever et al., "On the importance of initialization and momentum
-/// in deep learning", ICML 2013, in the form of `torch.optim.SGD`.
+/// The first b is the whole gradient. Source: Sutskever et al., "On the importance of initialization and
+/// momentum in deep learning", ICML 2013, in the form of `torch.optim.SGD`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SgdConfig {
