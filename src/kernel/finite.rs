@@ -6,7 +6,7 @@ use super::{Element, is_cpu, read, simd};
 use crate::Result;
 
 /// Sums that are kept side by side, so that the loop vectorises.
-const LANES: usize = 16;
+const LANES: usize = 64;
 
 /// Whether no number of the tensor is NaN or infinite; integers always are finite.
 pub fn all_finite(tensor: &Tensor) -> Result<bool> {
@@ -19,17 +19,17 @@ pub fn all_finite(tensor: &Tensor) -> Result<bool> {
 }
 
 fn slice_is_finite<T: Element>(numbers: &[T]) -> bool {
-    // x − x is 0 for a finite x and NaN otherwise, and a sum never loses a NaN again.
+    // 0 · x is 0 for a finite x and NaN otherwise, and a sum never loses a NaN again.
     simd(|| {
         let mut sums = [T::ZERO; LANES];
         let mut groups = numbers.chunks_exact(LANES);
         for group in &mut groups {
             for (sum, number) in sums.iter_mut().zip(group) {
-                *sum += *number - *number;
+                *sum += *number * T::ZERO;
             }
         }
         for (sum, number) in sums.iter_mut().zip(groups.remainder()) {
-            *sum += *number - *number;
+            *sum += *number * T::ZERO;
         }
         sums.iter().all(|sum| *sum == T::ZERO)
     })
@@ -39,7 +39,7 @@ fn composed(tensor: &Tensor) -> Result<bool> {
     if tensor.elem_count() == 0 {
         return Ok(true);
     }
-    let sum = (tensor - tensor)?.sum_all()?.to_dtype(DType::F64)?;
+    let sum = tensor.affine(0.0, 0.0)?.sum_all()?.to_dtype(DType::F64)?;
     Ok(sum.to_scalar::<f64>()? == 0.0)
 }
 
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn one_wrong_number_anywhere_is_found() {
-        for length in [1, 15, 16, 17, 100] {
+        for length in [1, 63, 64, 65, 200] {
             let good: Vec<f64> = (0..length).map(|i| if i % 2 == 0 { f64::MAX } else { -1.0 }).collect();
             for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
                 for position in [0, length / 2, length - 1] {

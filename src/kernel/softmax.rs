@@ -85,7 +85,7 @@ fn cross_entropy_slices<T: Element>(
                 for value in &mut *row {
                     *value *= factor;
                 }
-                row[target] = row[target] - share;
+                row[target] -= share;
                 found.loss(outputs[target])
             })
         })
@@ -161,7 +161,7 @@ fn probabilities_slices<T: Element>(outputs: &Tensor) -> Result<Tensor> {
 /// The parts of a softmax, in candle's operations.
 struct Shifted {
     /// outputs − largest of the row.
-    shifted: Tensor,
+    differences: Tensor,
     exponentials: Tensor,
     /// `[…, 1]`.
     sum: Tensor,
@@ -174,17 +174,17 @@ impl Shifted {
 }
 
 fn shifted_exponentials(outputs: &Tensor) -> candle_core::Result<Shifted> {
-    let shifted = outputs.broadcast_sub(&outputs.max_keepdim(D::Minus1)?)?;
-    let exponentials = shifted.exp()?;
+    let differences = outputs.broadcast_sub(&outputs.max_keepdim(D::Minus1)?)?;
+    let exponentials = differences.exp()?;
     let sum = exponentials.sum_keepdim(D::Minus1)?;
-    Ok(Shifted { shifted, exponentials, sum })
+    Ok(Shifted { differences, exponentials, sum })
 }
 
 fn cross_entropy_composed(outputs: &Tensor, targets: &[u32], want_gradient: bool) -> Result<CrossEntropy> {
     let (runs, batch, classes) = outputs.dims3()?;
     let targets = Tensor::from_slice(targets, (runs, batch, 1), outputs.device())?;
     let parts = shifted_exponentials(outputs)?;
-    let losses = (parts.sum.log()? - parts.shifted.gather(&targets, D::Minus1)?)?;
+    let losses = (parts.sum.log()? - parts.differences.gather(&targets, D::Minus1)?)?;
     let sums = losses.to_dtype(DType::F64)?.sum((1, 2))?.to_vec1::<f64>()?;
     if !want_gradient {
         return Ok(CrossEntropy { sums, gradient: None });
@@ -196,6 +196,7 @@ fn cross_entropy_composed(outputs: &Tensor, targets: &[u32], want_gradient: bool
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
 mod tests {
     use candle_core::Device;
 

@@ -20,6 +20,7 @@ impl Loss for CrossEntropyConfig {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
 mod tests {
     use candle_core::{DType, Device};
 
@@ -33,7 +34,7 @@ mod tests {
         (found.sums[0], gradient.to_vec1().unwrap())
     }
 
-    fn assert_close(found: (f64, Vec<f64>), expected: (f64, [f64; 9]), tolerance: f64) {
+    fn assert_close(found: &(f64, Vec<f64>), expected: (f64, [f64; 9]), tolerance: f64) {
         assert!((found.0 / expected.0 - 1.0).abs() < tolerance, "{} is not {}", found.0, expected.0);
         for (found, expected) in found.1.iter().zip(expected.1) {
             assert!((found - expected).abs() < tolerance, "{found} is not {expected}");
@@ -66,14 +67,14 @@ mod tests {
             0.13184719213509272,
         ];
         let expected = (4.686847876428664, gradient);
-        assert_close(evaluate(&rows, &targets, DType::F64), expected, 1e-14);
-        assert_close(evaluate(&rows, &targets, DType::F32), expected, 1e-6);
+        assert_close(&evaluate(&rows, &targets, DType::F64), expected, 1e-14);
+        assert_close(&evaluate(&rows, &targets, DType::F32), expected, 1e-6);
 
         let (rows, targets) = ([[1e4, -1e4, 0.0], [1e4, -1e4, 0.0], [1e4, 1e4, -1e4]], [0, 1, 1]);
         let (third, sixth) = (1.0 / 3.0, 1.0 / 6.0);
         let expected = (20000.69314718056, [0.0, 0.0, 0.0, third, -third, 0.0, sixth, -sixth, 0.0]);
-        assert_close(evaluate(&rows, &targets, DType::F64), expected, 1e-14);
-        assert_close(evaluate(&rows, &targets, DType::F32), expected, 1e-6);
+        assert_close(&evaluate(&rows, &targets, DType::F64), expected, 1e-14);
+        assert_close(&evaluate(&rows, &targets, DType::F32), expected, 1e-6);
     }
 
     #[test]

@@ -50,6 +50,8 @@ impl Metric for Accuracy {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
+#[expect(clippy::float_cmp, reason = "a quotient of the same counts has the same bits")]
 mod tests {
     use super::*;
 

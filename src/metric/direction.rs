@@ -10,7 +10,8 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Whether `candidate` beats `incumbent` by more than `min_delta`. NaN never is better, and any number beats it.
+    /// Whether `candidate` beats `incumbent` by more than `min_delta`; NaN never is better, and any number
+    /// beats it.
     pub fn is_better(self, candidate: f64, incumbent: f64, min_delta: f64) -> bool {
         if candidate.is_nan() || incumbent.is_nan() {
             return !candidate.is_nan();

@@ -10,11 +10,11 @@ use crate::kernel::update::{AdamRun, Moments, adam};
 use crate::model::Parameter;
 use crate::setting::Problems;
 
-/// θ ← θ − lr · m̂ / (√v̂ + eps), where m̂ and v̂ are the running means of g and g², freed of their bias towards
-/// zero, and g = gradient + `weight_decay` · θ.
+/// θ ← θ − lr · m̂ / (√v̂ + eps), where m̂ and v̂ are the running means of g and g², freed of their bias
+/// towards zero, and g = gradient + `weight_decay` · θ.
 ///
-/// Source: Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015; for `amsgrad` Reddi et al., "On
-/// the convergence of Adam and beyond", ICLR 2018.
+/// Source: Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015; for `amsgrad` Reddi et al.,
+/// "On the convergence of Adam and beyond", ICLR 2018.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamConfig {
@@ -129,6 +129,7 @@ impl Optimizer for Adam {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
 mod tests {
     use super::super::trajectory::check_optimizer;
 

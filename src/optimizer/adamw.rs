@@ -48,6 +48,7 @@ impl AdamWConfig {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
 mod tests {
     use super::super::trajectory::check_optimizer;
 

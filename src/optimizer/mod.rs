@@ -77,7 +77,7 @@ impl OptimizerConfig {
         }
     }
 
-    /// Refuses what PyTorch refuses, a learning rate of 0 and numbers that are not finite.
+    /// Refuses what `torch.optim` refuses, a learning rate of 0 and numbers that are not finite.
     pub fn check(&self, problems: &mut Problems) {
         match self {
             Self::Sgd(config) => config.check(problems),
@@ -112,8 +112,8 @@ pub trait Optimizer: Send {
     /// Takes on what [`state`](Self::state) once gave, in any order.
     ///
     /// # Errors
-    /// [`Error::Request`](crate::Error::Request) if a tensor is missing, unknown, or of another shape or type; the
-    /// optimizer is then as before.
+    /// [`Error::Request`](crate::Error::Request) if a tensor is missing, unknown, or of another shape or type;
+    /// the optimizer is then as before.
     fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()>;
 }
 
@@ -151,7 +151,7 @@ mod tests {
                 written.lines().skip(1).filter_map(|line| line.split(" = ").next()).collect();
             assert_eq!(keys, OptimizerConfig::keys(kind));
             assert_eq!(problems(&written), [""; 0]);
-            assert_eq!(config.lr(), 1e-3);
+            assert!((config.lr() - 1e-3).abs() < f64::EPSILON);
         }
         assert_eq!(read(""), OptimizerConfig::default());
     }

@@ -12,8 +12,8 @@ use crate::setting::Problems;
 
 /// θ ← θ − lr · b with b ← momentum · b + (1 − dampening) · (gradient + `weight_decay` · θ).
 ///
-/// The first b is the whole gradient. Source: Sutskever et al., "On the importance of initialization and momentum
-/// in deep learning", ICML 2013, in the form of PyTorch.
+/// The first b is the whole gradient. Source: Sutskever et al., "On the importance of initialization and
+/// momentum in deep learning", ICML 2013, in the form of `torch.optim.SGD`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SgdConfig {
@@ -97,6 +97,7 @@ impl Optimizer for Sgd {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
 mod tests {
     use super::super::trajectory::check_optimizer;
 

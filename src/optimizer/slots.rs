@@ -10,7 +10,7 @@ const STEP: &str = "step";
 
 /// What an optimizer keeps for one parameter.
 pub(super) trait Buffers {
-    /// The tensors with their names in PyTorch's state dictionary.
+    /// The tensors with their names in the state dictionary of `torch.optim`.
     fn named(&self) -> Vec<(&'static str, &Tensor)>;
     /// The same for writing, in the same order.
     fn named_mut(&mut self) -> Vec<(&'static str, &mut Tensor)>;
@@ -63,7 +63,7 @@ impl<S: Buffers> Slots<S> {
 
     /// See [`Optimizer::state`](super::Optimizer::state).
     pub fn save(&self) -> Result<Vec<(String, Tensor)>> {
-        let step = Tensor::new(self.step as i64, &candle_core::Device::Cpu)?;
+        let step = Tensor::new(self.step.cast_signed(), &candle_core::Device::Cpu)?;
         let mut state: Vec<_> = self.named().map(|(name, own)| (name, own.clone())).collect();
         state.push((STEP.to_owned(), step));
         Ok(state)
@@ -73,19 +73,19 @@ impl<S: Buffers> Slots<S> {
     pub fn load(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         let find = |name: &str| {
             let entry = state.iter().find(|(candidate, _)| candidate == name);
-            entry.map(|(_, tensor)| tensor).ok_or_else(|| refuse(format!("`{name}` is missing")))
+            entry.map(|(_, tensor)| tensor).ok_or_else(|| refuse(&format!("`{name}` is missing")))
         };
         let step = find(STEP)?;
         if step.dtype() != DType::I64 || step.rank() != 0 {
-            return Err(refuse("`step` is not one i64 number".into()));
+            return Err(refuse("`step` is not one i64 number"));
         }
-        let step = u64::try_from(step.to_scalar::<i64>()?)
-            .map_err(|_| refuse("`step` is a negative number".into()))?;
+        let step =
+            u64::try_from(step.to_scalar::<i64>()?).map_err(|_| refuse("`step` is a negative number"))?;
         let mut loaded = Vec::new();
         for (name, own) in self.named() {
             let saved = find(&name)?;
             if (saved.dims(), saved.dtype()) != (own.dims(), own.dtype()) {
-                return Err(refuse(format!(
+                return Err(refuse(&format!(
                     "`{name}` is {} of shape {:?} where {} of shape {:?} was expected",
                     saved.dtype().as_str(),
                     saved.dims(),
@@ -98,7 +98,7 @@ impl<S: Buffers> Slots<S> {
         }
         let known: Vec<String> = self.named().map(|(name, _)| name).collect();
         if let Some((name, _)) = state.iter().find(|(name, _)| name != STEP && !known.contains(name)) {
-            return Err(refuse(format!("`{name}` is not part of this optimizer's state")));
+            return Err(refuse(&format!("`{name}` is not part of this optimizer's state")));
         }
         let buffers = self.slots.iter_mut().flatten().flat_map(Buffers::named_mut);
         for ((_, own), new) in buffers.zip(loaded) {
@@ -116,6 +116,6 @@ impl<S: Buffers> Slots<S> {
     }
 }
 
-fn refuse(reason: String) -> Error {
+fn refuse(reason: &str) -> Error {
     Error::Request(format!("the saved optimizer state does not fit: {reason}"))
 }

@@ -11,7 +11,8 @@
 //!     optimizer = make([first, second])
 //!     for step in range(1, 21):
 //!         for index, parameter in enumerate([first, second]):
-//!             target = torch.tensor([math.cos(0.7 * step + 2 * index + i) for i in range(2)], dtype=torch.float64)
+//!             target = [math.cos(0.7 * step + 2 * index + i) for i in range(2)]
+//!             target = torch.tensor(target, dtype=torch.float64)
 //!             scale = torch.tensor([1.0, 3.0], dtype=dtype)
 //!             apart = parameter.detach() - target.to(dtype).view_as(parameter)
 //!             parameter.grad = scale.view_as(parameter) * apart
@@ -81,7 +82,7 @@ fn numbers(parameters: &[Parameter], run: usize) -> Vec<f64> {
     parameters.iter().flat_map(of).collect()
 }
 
-/// Checks `config` (TOML, with `lr = 0.1`) in every respect; `expected` are PyTorch's numbers in f64 and f32.
+/// Checks `config` (TOML, with `lr = 0.1`) in every respect; `expected` are the numbers in f64 and f32.
 pub(super) fn check_optimizer(config: &str, expected: [[f64; 4]; 2]) {
     let config = read(config);
     check_values(&config, &expected[0], DType::F64, 1e-12);
@@ -119,7 +120,7 @@ fn check_save_load(config: &OptimizerConfig, dtype: DType) {
     assert_eq!(format!("{:?}", contents(&state)), before, "{config:?}");
     let steps = resumed.state().unwrap();
     let (_, step) = steps.iter().find(|(name, _)| name == "step").unwrap();
-    assert_eq!(step.to_scalar::<i64>().unwrap(), STEPS as i64);
+    assert_eq!(usize::try_from(step.to_scalar::<i64>().unwrap()).unwrap(), STEPS);
 }
 
 fn contents(state: &[(String, Tensor)]) -> Vec<(String, Vec<f64>)> {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Scheduler;
 use crate::setting::Problems;
 
-/// lr(epoch) = `eta_min` + (lr − `eta_min`) · (1 + cos(π · epoch / `t_max`)) / 2; beyond `t_max` it rises again.
+/// lr(epoch) = `eta_min` + (lr − `eta_min`) · (1 + cos(π · epoch / `t_max`)) / 2, which rises again beyond
+/// `t_max`.
 ///
 /// Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -49,6 +50,7 @@ impl Scheduler for Cosine {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
 mod tests {
     use super::super::check_rates;
 

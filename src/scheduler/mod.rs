@@ -93,7 +93,7 @@ pub trait Scheduler: Send {
     fn rate(&self, base_lr: f64, epoch: usize) -> f64;
 }
 
-/// Checks the rates of 12 epochs from 0.1 on against PyTorch's:
+/// Checks the rates of 12 epochs from 0.1 on against these:
 ///
 /// ```python
 /// # PyTorch 2.15

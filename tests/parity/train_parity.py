@@ -51,8 +51,8 @@ class Mlp(nn.Module):
     def initialise(self, inputs):
         """Large weights, and biases that centre every unit on the training inputs.
 
-        A unit whose inputs to a batch norm all lie on one side of the kink has a bias with a gradient of zero but
-        for rounding, which Adam would blow up to a full step: no two programs would agree.
+        Where all inputs of a unit lie on one side of the kink, the batch norm behind it makes the gradient of its
+        bias zero but for rounding, and Adam takes a full step along the rounding: no two programs would agree.
         """
         with torch.no_grad():
             for layer in self.layers:
