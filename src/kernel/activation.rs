@@ -266,3 +266,240 @@ fn composed_sigmoid(x: &Tensor) -> Result<Tensor> {
 fn composed_normal_distribution(x: &Tensor) -> Result<Tensor> {
     Ok((((x * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)? * 0.5)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers, tensor};
+
+    const ALL: [Activation; 8] = [
+        Activation::Relu,
+        Activation::LeakyRelu { negative_slope: 0.2 },
+        Activation::Elu { alpha: 0.5 },
+        Activation::Gelu,
+        Activation::Silu,
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::Softplus { beta: 2.0, threshold: 20.0 },
+    ];
+
+    const X: [f64; 9] = [-30.0, -3.0, -1.0, -0.1, 0.0, 0.1, 1.0, 3.0, 30.0];
+
+    fn gradient(x: &Tensor, dy: &Tensor, activation: Activation) -> Tensor {
+        let kept = if activation.keeps_output() { &forward(x, activation).unwrap() } else { x };
+        backward(kept, dy, activation).unwrap()
+    }
+
+    /// ```python
+    /// # PyTorch 2.15
+    /// x = torch.tensor([-30., -3., -1., -0.1, 0., 0.1, 1., 3., 30.], dtype=torch.float64, requires_grad=True)
+    /// for f in (F.relu, lambda t: F.leaky_relu(t, 0.2), lambda t: F.elu(t, 0.5), F.gelu, F.silu, torch.sigmoid,
+    ///           torch.tanh, lambda t: F.softplus(t, 2.0, 20.0)):
+    ///     t = x.detach().requires_grad_(); y = f(t); y.sum().backward(); print(y, t.grad)
+    /// ```
+    #[test]
+    #[expect(clippy::excessive_precision, clippy::unreadable_literal, reason = "as PyTorch prints them")]
+    fn agrees_with_pytorch() {
+        let expected: [([f64; 9], [f64; 9]); 8] = [
+            ([0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 1.0, 3.0, 30.0], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]),
+            (
+                [-6.0, -0.6, -0.2, -0.02, 0.0, 0.1, 1.0, 3.0, 30.0],
+                [0.2, 0.2, 0.2, 0.2, 0.2, 1.0, 1.0, 1.0, 1.0],
+            ),
+            (
+                [
+                    -0.499999999999953,
+                    -0.475106465816068,
+                    -0.316060279414279,
+                    -0.0475812909820202,
+                    0.0,
+                    0.1,
+                    1.0,
+                    3.0,
+                    30.0,
+                ],
+                [
+                    4.67881148442009e-14,
+                    0.024893534183932,
+                    0.183939720585721,
+                    0.45241870901798,
+                    0.5,
+                    1.0,
+                    1.0,
+                    1.0,
+                    1.0,
+                ],
+            ),
+            (
+                [
+                    -0.0,
+                    -0.00404969409489031,
+                    -0.158655253931457,
+                    -0.0460172162722971,
+                    0.0,
+                    0.0539827837277029,
+                    0.841344746068543,
+                    2.99595030590511,
+                    30.0,
+                ],
+                [
+                    -4.42093840463564e-195,
+                    -0.0119456472041839,
+                    -0.0833154705876863,
+                    0.42047690797527,
+                    0.5,
+                    0.57952309202473,
+                    1.08331547058769,
+                    1.01194564720418,
+                    1.0,
+                ],
+            ),
+            (
+                [
+                    -2.80728689065179e-12,
+                    -0.1422776195327,
+                    -0.268941421369995,
+                    -0.047502081252106,
+                    0.0,
+                    0.052497918747894,
+                    0.731058578630005,
+                    2.8577223804673,
+                    29.9999999999972,
+                ],
+                [
+                    -2.71371066096313e-12,
+                    -0.0881041060151696,
+                    0.0723294881285133,
+                    0.450083208501771,
+                    0.5,
+                    0.549916791498229,
+                    0.927670511871487,
+                    1.08810410601517,
+                    1.00000000000271,
+                ],
+            ),
+            (
+                [
+                    9.3576229688393e-14,
+                    0.0474258731775668,
+                    0.268941421369995,
+                    0.47502081252106,
+                    0.5,
+                    0.52497918747894,
+                    0.731058578630005,
+                    0.952574126822433,
+                    0.999999999999907,
+                ],
+                [
+                    9.35762296883842e-14,
+                    0.0451766597309121,
+                    0.196611933241482,
+                    0.249376040192892,
+                    0.25,
+                    0.249376040192892,
+                    0.196611933241482,
+                    0.045176659730912,
+                    9.34807786734294e-14,
+                ],
+            ),
+            (
+                [
+                    -1.0,
+                    -0.99505475368673,
+                    -0.761594155955765,
+                    -0.0996679946249558,
+                    0.0,
+                    0.0996679946249558,
+                    0.761594155955765,
+                    0.99505475368673,
+                    1.0,
+                ],
+                [
+                    0.0,
+                    0.00986603716544017,
+                    0.419974341614026,
+                    0.99006629084744,
+                    1.0,
+                    0.99006629084744,
+                    0.419974341614026,
+                    0.00986603716544017,
+                    0.0,
+                ],
+            ),
+            (
+                [
+                    4.37825538134826e-27,
+                    0.00123784256886522,
+                    0.0634640055214862,
+                    0.299069434690796,
+                    0.346573590279973,
+                    0.399069434690796,
+                    1.06346400552149,
+                    3.00123784256887,
+                    30.0,
+                ],
+                [
+                    8.75651076269652e-27,
+                    0.00247262315663477,
+                    0.119202922022118,
+                    0.450166002687522,
+                    0.5,
+                    0.549833997312478,
+                    0.880797077977882,
+                    0.997527376843365,
+                    1.0,
+                ],
+            ),
+        ];
+        let x = tensor(&X, &[1, 1, 9]);
+        let ones = x.ones_like().unwrap();
+        for (activation, (y, dx)) in ALL.into_iter().zip(expected) {
+            assert_close(&numbers(&forward(&x, activation).unwrap()), &y, 1e-14);
+            assert_close(&numbers(&gradient(&x, &ones, activation)), &dx, 1e-14);
+            let narrow = x.to_dtype(DType::F32).unwrap();
+            assert_close(&numbers(&forward(&narrow, activation).unwrap()), &y, 1e-6);
+            let ones = ones.to_dtype(DType::F32).unwrap();
+            assert_close(&numbers(&gradient(&narrow, &ones, activation)), &dx, 1e-6);
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        let (x, dy) = (normal(1, &[2, 3, 7], DType::F64), normal(2, &[2, 3, 7], DType::F64));
+        for activation in ALL {
+            let expected = differences(&x, |x| dot(&forward(x, activation).unwrap(), &dy));
+            assert_close(&numbers(&gradient(&x, &dy, activation)), &expected, 1e-8);
+        }
+    }
+
+    #[test]
+    fn slices_and_composition_agree_on_random_shapes() {
+        for seed in 0..20 {
+            let shape = [1 + seed as usize % 3, 1 + seed as usize * 7 % 11, 1 + seed as usize * 5 % 17];
+            let x = (normal(seed, &shape, DType::F32) * 4.0).unwrap();
+            let dy = normal(seed + 50, &shape, DType::F32);
+            for activation in ALL {
+                let y = forward(&x, activation).unwrap();
+                assert_same(&y, &composed_forward(&x, activation).unwrap(), 2e-6);
+                let kept = if activation.keeps_output() { &y } else { &x };
+                let dx = backward(kept, &dy, activation).unwrap();
+                assert_same(&dx, &composed_backward(kept, &dy, activation).unwrap(), 2e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn nan_stays_and_large_numbers_stay_finite() {
+        for activation in ALL {
+            let nan = Tensor::new(&[[[f32::NAN]]], &Device::Cpu).unwrap();
+            assert!(numbers(&forward(&nan, activation).unwrap())[0].is_nan(), "{activation:?}");
+            assert!(numbers(&composed_forward(&nan, activation).unwrap())[0].is_nan(), "{activation:?}");
+            let large = Tensor::new(&[[[-1e4f32, 1e4]]], &Device::Cpu).unwrap();
+            let ones = large.ones_like().unwrap();
+            let both = [forward(&large, activation).unwrap(), gradient(&large, &ones, activation)];
+            for found in both {
+                assert!(numbers(&found).iter().all(|x| x.is_finite()), "{activation:?} {found}");
+            }
+        }
+    }
+}

@@ -110,11 +110,7 @@ fn sizes(x: &Tensor, vectors: &[&Tensor]) -> Result<(usize, usize, usize)> {
 }
 
 /// Mean, 1 / √(σ² + ε) and unbiased variance of every run's columns.
-fn statistics<T: Element>(
-    x: &[T],
-    [runs, batch, width]: [usize; 3],
-    eps: f64,
-) -> (Vec<T>, Vec<T>, Vec<T>) {
+fn statistics<T: Element>(x: &[T], [runs, batch, width]: [usize; 3], eps: f64) -> (Vec<T>, Vec<T>, Vec<T>) {
     let count = batch as f64;
     let room = || Vec::with_capacity(runs * width);
     let (mut means, mut inverse_stds, mut variances) = (room(), room(), room());
@@ -310,4 +306,91 @@ fn composed_backward(
         })
         .transpose()?;
     Ok(Gradients { weight: dw, bias: db, input })
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+
+    use super::*;
+    use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers};
+
+    const EPS: f64 = 1e-5;
+
+    /// x, weight, bias and dy for R runs.
+    fn inputs(seed: u64, [runs, batch, width]: [usize; 3], dtype: DType) -> [Tensor; 4] {
+        [
+            normal(seed, &[runs, batch, width], dtype),
+            normal(seed + 1, &[runs, width], dtype),
+            normal(seed + 2, &[runs, width], dtype),
+            normal(seed + 3, &[runs, batch, width], dtype),
+        ]
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        let [x, weight, bias, dy] = inputs(1, [2, 5, 3], DType::F64);
+        let loss =
+            |x: &Tensor, weight: &Tensor, bias: &Tensor| dot(&forward(x, weight, bias, EPS).unwrap().0, &dy);
+        let (_, statistics) = forward(&x, &weight, &bias, EPS).unwrap();
+        let found = backward(&x, &weight, &statistics, &dy, true).unwrap();
+        let dx = differences(&x, |x| loss(x, &weight, &bias));
+        assert_close(&numbers(&found.input.unwrap()), &dx, 1e-7);
+        let dw = differences(&weight, |weight| loss(&x, weight, &bias));
+        assert_close(&numbers(&found.weight), &dw, 1e-8);
+        let db = differences(&bias, |bias| loss(&x, &weight, bias));
+        assert_close(&numbers(&found.bias), &db, 1e-8);
+        assert!(backward(&x, &weight, &statistics, &dy, false).unwrap().input.is_none());
+    }
+
+    #[test]
+    fn slices_and_composition_agree_on_random_shapes() {
+        for seed in 0..30 {
+            let shape = [1 + seed as usize % 3, 2 + seed as usize * 7 % 41, 1 + seed as usize * 5 % 37];
+            let [x, weight, bias, dy] = inputs(seed * 10, shape, DType::F32);
+            let (y, found) = forward(&x, &weight, &bias, EPS).unwrap();
+            let (expected_y, expected) = composed_forward(&x, &weight, &bias, EPS).unwrap();
+            // With two samples the variance may be tiny, and the factor before the gradient large.
+            let tolerance = if shape[1] < 4 { 1e-2 } else { 1e-4 };
+            assert_same(&y, &expected_y, tolerance);
+            assert_same(&found.mean, &expected.mean, 1e-5);
+            assert_same(&found.unbiased_variance, &expected.unbiased_variance, 1e-5);
+            assert_same(&found.inverse_std, &expected.inverse_std, tolerance);
+            let gradients = backward(&x, &weight, &found, &dy, true).unwrap();
+            let composed = composed_backward(&x, &weight, &found, &dy, true).unwrap();
+            assert_same(&gradients.weight, &composed.weight, tolerance);
+            assert_same(&gradients.bias, &composed.bias, tolerance);
+            assert_same(&gradients.input.unwrap(), &composed.input.unwrap(), tolerance);
+            let given = evaluate(&x, &weight, &bias, &found.mean, &found.unbiased_variance, EPS).unwrap();
+            let inverse = (found.unbiased_variance + EPS).unwrap().sqrt().unwrap().recip().unwrap();
+            let expected = composed_normalized(&x, &found.mean, &inverse, &weight, &bias).unwrap();
+            assert_same(&given, &expected, tolerance);
+        }
+    }
+
+    #[test]
+    fn a_large_mean_costs_no_digits_of_the_variance() {
+        let x = (normal(5, &[1, 400, 2], DType::F64) + 1000.0).unwrap();
+        let exact = forward(
+            &x,
+            &Tensor::ones((1, 2), DType::F64, &Device::Cpu).unwrap(),
+            &Tensor::zeros((1, 2), DType::F64, &Device::Cpu).unwrap(),
+            EPS,
+        )
+        .unwrap()
+        .1;
+        let narrow = x.to_dtype(DType::F32).unwrap();
+        let ones = Tensor::ones((1, 2), DType::F32, &Device::Cpu).unwrap();
+        let found = forward(&narrow, &ones, &ones, EPS).unwrap().1;
+        assert_close(&numbers(&found.unbiased_variance), &numbers(&exact.unbiased_variance), 1e-4);
+    }
+
+    #[test]
+    fn a_single_sample_and_shapes_that_do_not_fit_are_errors() {
+        let [x, weight, bias, _] = inputs(1, [1, 1, 3], DType::F32);
+        assert!(forward(&x, &weight, &bias, EPS).is_err());
+        let [x, ..] = inputs(1, [1, 4, 2], DType::F32);
+        assert!(forward(&x, &weight, &bias, EPS).is_err());
+        assert!(evaluate(&x, &weight, &bias, &weight, &bias, EPS).is_err());
+    }
 }

@@ -275,3 +275,131 @@ unsafe fn product<T: Element>(out: *mut T, add: bool, left: Matrix<'_, T>, right
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+
+    use super::*;
+    use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers, tensor};
+    use crate::kernel::set_threads;
+    use crate::rng::{Purpose, Stream};
+
+    const ALL: Need = Need { weight: true, bias: true, input: true };
+
+    /// ```python
+    /// # PyTorch 2.15
+    /// l = torch.nn.Linear(3, 2).double()
+    /// l.weight.copy_(torch.tensor([[0.5, -1., 2.], [1.5, 0.25, -0.75]])); l.bias.copy_(torch.tensor([0.125, -0.25]))
+    /// x = torch.tensor([[1., 2., 3.], [-1., 0.5, 0.25]], dtype=torch.float64, requires_grad=True)
+    /// y = l(x); (y * y).sum().backward(); print(y, x.grad, l.weight.grad, l.bias.grad)
+    /// ```
+    #[test]
+    fn agrees_with_pytorch() {
+        let x = tensor(&[1.0, 2.0, 3.0, -1.0, 0.5, 0.25], &[1, 2, 3]);
+        let weight = tensor(&[0.5, -1.0, 2.0, 1.5, 0.25, -0.75], &[1, 2, 3]);
+        let bias = tensor(&[0.125, -0.25], &[1, 2]);
+        let y = forward(&x, &weight, Some(&bias)).unwrap();
+        assert_close(&numbers(&y), &[4.625, -0.5, -0.375, -1.8125], 1e-15);
+        let found = backward(&x, &weight, &(&y * 2.0).unwrap(), ALL).unwrap();
+        let dx = [3.125, -9.5, 19.25, -5.8125, -0.15625, 1.21875];
+        assert_close(&numbers(&found.input.unwrap()), &dx, 1e-15);
+        let dw = [10.0, 18.125, 27.5625, 2.625, -3.8125, -3.90625];
+        assert_close(&numbers(&found.weight.unwrap()), &dw, 1e-15);
+        assert_close(&numbers(&found.bias.unwrap()), &[8.5, -4.625], 1e-15);
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        let x = normal(1, &[2, 5, 3], DType::F64);
+        let weight = normal(2, &[2, 4, 3], DType::F64);
+        let bias = normal(3, &[2, 4], DType::F64);
+        let dy = normal(4, &[2, 5, 4], DType::F64);
+        let found = backward(&x, &weight, &dy, ALL).unwrap();
+        let loss =
+            |x: &Tensor, weight: &Tensor, bias: &Tensor| dot(&forward(x, weight, Some(bias)).unwrap(), &dy);
+        let dx = differences(&x, |x| loss(x, &weight, &bias));
+        assert_close(&numbers(&found.input.unwrap()), &dx, 1e-8);
+        let dw = differences(&weight, |weight| loss(&x, weight, &bias));
+        assert_close(&numbers(&found.weight.unwrap()), &dw, 1e-8);
+        let db = differences(&bias, |bias| loss(&x, &weight, bias));
+        assert_close(&numbers(&found.bias.unwrap()), &db, 1e-8);
+    }
+
+    #[test]
+    fn only_what_is_needed_is_computed() {
+        let (x, weight) = (normal(1, &[1, 2, 3], DType::F32), normal(2, &[1, 4, 3], DType::F32));
+        let dy = normal(3, &[1, 2, 4], DType::F32);
+        let need = Need { weight: false, bias: true, input: false };
+        let found = backward(&x, &weight, &dy, need).unwrap();
+        assert!(found.weight.is_none() && found.input.is_none() && found.bias.is_some());
+    }
+
+    #[test]
+    fn slices_and_composition_agree_on_random_shapes() {
+        for seed in 0..40u64 {
+            let mut sizes = Stream::new(seed, Purpose::Synthetic, 1, 0).iter();
+            let mut size = |bound| 1 + sizes.below(bound) as usize;
+            let (runs, batch, inputs, outputs) = (size(4), size(40), size(70), size(70));
+            let x = normal(seed, &[runs, batch, inputs], DType::F32);
+            let weight = normal(seed + 100, &[runs, outputs, inputs], DType::F32);
+            let bias = normal(seed + 200, &[runs, outputs], DType::F32);
+            let bias = (seed % 3 > 0).then_some(&bias);
+            let y = forward(&x, &weight, bias).unwrap();
+            assert_same(&y, &composed_forward(&x, &weight, bias).unwrap(), 1e-4);
+            let found = backward(&x, &weight, &y, ALL).unwrap();
+            let expected = composed_backward(&x, &weight, &y, ALL).unwrap();
+            for (found, expected) in
+                [(found.weight, expected.weight), (found.bias, expected.bias), (found.input, expected.input)]
+            {
+                assert_same(&found.unwrap(), &expected.unwrap(), 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn every_thread_count_gives_the_same_bits() {
+        let x = normal(1, &[1, 256, 311], DType::F32);
+        let weight = normal(2, &[1, 203, 311], DType::F32);
+        let bias = normal(3, &[1, 203], DType::F32);
+        let pass = || {
+            let y = forward(&x, &weight, Some(&bias)).unwrap();
+            let found = backward(&x, &weight, &y, ALL).unwrap();
+            [y, found.weight.unwrap(), found.bias.unwrap(), found.input.unwrap()].map(|t| {
+                let numbers = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            })
+        };
+        let alone = pass();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let together = pool.install(|| {
+            set_threads(2);
+            let result = pass();
+            set_threads(1);
+            result
+        });
+        assert!(alone == together);
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_errors() {
+        let x = normal(1, &[1, 2, 3], DType::F32);
+        let weight = normal(2, &[1, 4, 3], DType::F32);
+        assert!(forward(&x, &normal(2, &[1, 4, 2], DType::F32), None).is_err());
+        assert!(forward(&x, &normal(2, &[2, 4, 3], DType::F32), None).is_err());
+        assert!(forward(&x, &weight, Some(&normal(3, &[1, 3], DType::F32))).is_err());
+        assert!(forward(&x, &weight.to_dtype(DType::F64).unwrap(), None).is_err());
+        assert!(backward(&x, &weight, &normal(3, &[1, 2, 3], DType::F32), ALL).is_err());
+    }
+
+    #[test]
+    fn an_empty_batch_gives_empty_outputs_and_zero_gradients() {
+        let x = Tensor::zeros((1, 0, 3), DType::F32, &Device::Cpu).unwrap();
+        let weight = normal(2, &[1, 4, 3], DType::F32);
+        let y = forward(&x, &weight, None).unwrap();
+        assert_eq!(y.dims(), [1, 0, 4]);
+        let found = backward(&x, &weight, &y, ALL).unwrap();
+        assert_eq!(numbers(&found.weight.unwrap()), [0.0; 12]);
+        assert_eq!(numbers(&found.bias.unwrap()), [0.0; 4]);
+    }
+}

@@ -8,6 +8,8 @@
 
 pub mod activation;
 pub mod batch_norm;
+#[cfg(test)]
+pub(crate) mod checks;
 mod columns;
 pub mod dropout;
 mod element;
