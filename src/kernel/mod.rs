@@ -6,7 +6,14 @@
 //! of candle's operations ([`composed`](self) files say how), and the same composition is the reference that
 //! the tests compare the slices with. Nothing here knows of layers, optimizers or data.
 
+pub mod activation;
+pub mod batch_norm;
+#[cfg(test)]
+pub(crate) mod checks;
+mod columns;
+pub mod dropout;
 mod element;
+pub mod linear;
 mod storage;
 
 pub mod finite;
@@ -17,6 +24,24 @@ pub use element::Element;
 pub use storage::{is_cpu, read, write};
 
 use std::cell::Cell;
+
+/// Evaluates `$body` with `$T` as the number type of `$tensor`.
+macro_rules! with_element {
+    ($tensor:expr, $T:ident => $body:expr) => {
+        match $tensor.dtype() {
+            candle_core::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            candle_core::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            other => Err($crate::Error::Bug(format!("a kernel was given numbers of type {other:?}"))),
+        }
+    };
+}
+use with_element;
 
 thread_local! {
     static THREADS: Cell<usize> = const { Cell::new(1) };

@@ -1,5 +1,29 @@
 //! Models: lists of layers with explicit forward and backward passes.
+//!
+//! There is no automatic differentiation. candle's graph computes gradients that nobody asked for (those of
+//! the first layer's input alone are a tenth of a step), adds zeros to every one of them, keeps every
+//! activation during an evaluation, and cuts or scales some gradients without an error. A model here is a
+//! list: each layer knows its exact derivative, keeps what that needs and no more, and an evaluation keeps
+//! nothing. candle gives tensors, storage, devices and the operations on CUDA.
+//!
+//! What lies here knows nothing of losses, optimizers, data sources or files but for reading weights.
 
+mod config;
+pub mod init;
+pub mod layer;
+mod mlp;
+mod network;
 mod parameter;
+mod regularizer;
+mod summary;
+mod weights;
 
+pub use config::{ArchitectureConfig, ModelConfig, ModelSettings};
+pub use init::InitConfig;
+pub use layer::{Layer, LayerConfig, Pass};
+pub use mlp::{ActivationPosition, MlpConfig};
+pub use network::Model;
 pub use parameter::Parameter;
+pub use regularizer::{RegularizerConfig, RegularizerList};
+pub use summary::{Summary, SummaryRow};
+pub use weights::read_tensors;

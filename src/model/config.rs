@@ -1,0 +1,268 @@
+//! The `[model]` table: an architecture by its `kind`, and what every architecture has.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::init::InitConfig;
+use super::layer::LayerConfig;
+use super::mlp::MlpConfig;
+use crate::setting::{Flat, Kind, Problems, keys_of, read_kind};
+use crate::{Error, Result};
+
+/// More numbers to train than this are a mistake: their sizes in bytes would come near to overflow.
+const MAX_PARAMETERS: u64 = 1 << 40;
+
+/// The `[model]` table.
+pub type ModelConfig = Flat<ModelSettings, ArchitectureConfig>;
+
+/// What every architecture has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSettings {
+    /// How the weights begin.
+    pub init: InitConfig,
+    /// A safetensors file whose `layers.N.*` tensors take the place of the initial weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+}
+
+/// The kinds of models.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ArchitectureConfig {
+    /// Blocks of linear layers.
+    Mlp(MlpConfig),
+}
+
+impl Kind for ArchitectureConfig {
+    const KINDS: &'static [&'static str] = &["mlp"];
+
+    fn read<'de, D: Deserializer<'de>>(_kind: &str, rest: D) -> Result<Self, D::Error> {
+        MlpConfig::deserialize(rest).map(Self::Mlp)
+    }
+
+    fn keys(_kind: &str) -> &'static [&'static str] {
+        keys_of::<MlpConfig>()
+    }
+}
+
+impl<'de> Deserialize<'de> for ArchitectureConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_kind(deserializer)
+    }
+}
+
+impl ArchitectureConfig {
+    /// Refuses what no data would make right.
+    pub fn check(&self, problems: &mut Problems) {
+        match self {
+            Self::Mlp(config) => config.check(problems),
+        }
+    }
+
+    /// The list of layers that this is short for, for samples of shape `input` and so many outputs.
+    pub fn layers(&self, input: &[usize], outputs: usize) -> Vec<LayerConfig> {
+        match self {
+            Self::Mlp(config) => config.layers(size(input), outputs),
+        }
+    }
+
+    /// The shape that samples of shape `input` have at the first layer.
+    pub fn first_shape(&self, input: &[usize]) -> Vec<usize> {
+        match self {
+            Self::Mlp(_) => vec![size(input)],
+        }
+    }
+}
+
+impl ModelConfig {
+    /// Refuses what no data would make right.
+    pub fn check(&self, problems: &mut Problems) {
+        self.kind.check(problems);
+        problems.within("init", |problems| self.common.init.check(problems));
+    }
+
+    /// Refuses what cannot be built for samples of shape `input` and so many outputs.
+    pub fn check_sizes(&self, input: &[usize], outputs: usize, problems: &mut Problems) {
+        if let Err(error) = self.parameter_count(input, outputs) {
+            problems.refuse("", error.to_string(), "");
+        }
+    }
+
+    /// Numbers to train, counted without building anything.
+    pub fn parameter_count(&self, input: &[usize], outputs: usize) -> Result<u64> {
+        let mut shape = self.kind.first_shape(input);
+        let mut count = 0u64;
+        for layer in self.kind.layers(input, outputs) {
+            count = count.saturating_add(layer.parameter_count(&shape)?);
+            shape = layer.output_shape(&shape)?;
+        }
+        if count > MAX_PARAMETERS {
+            return Err(Error::Request(format!(
+                "the model would have {count} parameters, more than {MAX_PARAMETERS}: make its layers narrower"
+            )));
+        }
+        Ok(count)
+    }
+
+    /// Makes a relative path one below `base`, the folder of the file that it stands in.
+    pub fn rebase(&mut self, base: &Path) {
+        if let Some(weights) = &mut self.common.weights {
+            *weights = base.join(&*weights);
+        }
+    }
+}
+
+/// Numbers in a sample; what does not fit a `usize` is refused as too wide later.
+fn size(shape: &[usize]) -> usize {
+    shape.iter().fold(1, |size, side| size.saturating_mul(*side))
+}
+
+/// A kind without keys of its own: whatever stands beside the tag is refused.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoKeys {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setting;
+
+    fn read(text: &str) -> Result<ModelConfig, Vec<String>> {
+        let value = toml::Value::Table(toml::from_str(text).unwrap());
+        let config: ModelConfig = setting::read(&value).map_err(|problems| {
+            problems.into_iter().map(|p| format!("{}: {}", p.path, p.message)).collect::<Vec<_>>()
+        })?;
+        let mut problems = Problems::default();
+        config.check(&mut problems);
+        let found: Vec<String> =
+            problems.into_found().into_iter().map(|p| format!("{}: {}", p.path, p.message)).collect();
+        if found.is_empty() { Ok(config) } else { Err(found) }
+    }
+
+    fn written(config: &ModelConfig) -> String {
+        toml::to_string(config).unwrap()
+    }
+
+    #[test]
+    fn writes_every_default_out_and_reads_it_back() {
+        let config = read("kind = 'mlp'").unwrap();
+        insta::assert_snapshot!(written(&config), @r#"
+        kind = "mlp"
+        layers = 5
+        activation_position = "before_regularizer"
+
+        [activation]
+        kind = "leaky_relu"
+        negative_slope = 0.01
+
+        [regularizer]
+        kind = "batch_norm"
+        eps = 0.00001
+        momentum = 0.1
+
+        [init]
+        kind = "default"
+        "#);
+        assert_eq!(read(&written(&config)).unwrap(), config);
+    }
+
+    #[test]
+    fn every_spelling_survives_being_written() {
+        for text in [
+            "kind = 'mlp'\nhidden = [4, 3]\nregularizer = 'none'\nactivation = 'none'",
+            "kind = 'mlp'\nhidden = []\nregularizer = ['batch_norm', { kind = 'dropout', p = 0.1 }]",
+            "kind = 'mlp'\nlayers = 1\nregularizer = { p = 0.25, kind = 'dropout' }\nactivation_position = 'after_regularizer'",
+            "kind = 'mlp'\nactivation = { alpha = 2, kind = 'elu' }\nweights = 'a/b.safetensors'",
+            "kind = 'mlp'\nactivation = 'softplus'\ninit = { kind = 'kaiming_normal', a = 0.1, mode = 'fan_out', nonlinearity = 'tanh' }",
+            "kind = 'mlp'\ninit = 'xavier_uniform'\nregularizer = []",
+        ] {
+            let config = read(text).unwrap();
+            let written = written(&config);
+            assert_eq!(read(&written).unwrap(), config, "{written}");
+        }
+    }
+
+    #[test]
+    fn lists_of_one_entry_and_of_nothing_are_spelt_alike() {
+        let single = read("kind = 'mlp'\nregularizer = 'dropout'").unwrap();
+        let list = read("kind = 'mlp'\nregularizer = ['dropout', 'none']").unwrap();
+        assert_eq!(single, list);
+        assert_eq!(written(&single), written(&list));
+        let none = read("kind = 'mlp'\nregularizer = 'none'").unwrap();
+        assert_eq!(written(&none), written(&read("kind = 'mlp'\nregularizer = []").unwrap()));
+    }
+
+    #[test]
+    fn every_wrong_value_is_reported_with_its_path() {
+        let found = read(
+            "kind = 'mlp'\nlayers = 0\nactivation = { kind = 'softplus', beta = 0 }\n\
+             regularizer = [{ kind = 'dropout', p = 1.5 }, { kind = 'batch_norm', eps = 0.0, momentum = nan }]\n\
+             init = { kind = 'normal', std = -1 }",
+        )
+        .unwrap_err();
+        assert_eq!(
+            found,
+            [
+                "layers: `layers` is 0",
+                "activation.beta: `beta` is 0",
+                "regularizer[0].p: `p` is 1.5",
+                "regularizer[1].eps: `eps` is 0",
+                "regularizer[1].momentum: `momentum` is NaN",
+                "init.std: `std` is -1",
+            ]
+        );
+        let both = read("kind = 'mlp'\nlayers = 3\nhidden = [0]").unwrap_err();
+        assert_eq!(both.len(), 2, "{both:?}");
+        let single = read("kind = 'mlp'\nregularizer = { kind = 'dropout', p = -1 }").unwrap_err();
+        assert_eq!(single, ["regularizer.p: `p` is -1"]);
+    }
+
+    #[test]
+    fn unknown_names_are_reported_with_their_path() {
+        for (text, expected) in [
+            ("kind = 'mlp'\nlayer = 3", "layer: unknown key `layer`"),
+            ("kind = 'mpl'", "kind: unknown kind \"mpl\""),
+            ("kind = 'mlp'\nactivation = 'rely'", "activation: unknown value \"rely\""),
+            ("kind = 'mlp'\nactivation = { kind = 'relu', p = 1 }", "activation.p: unknown key `p`"),
+            ("kind = 'mlp'\nregularizer = ['dropuot']", "regularizer[0]: unknown value \"dropuot\""),
+            (
+                "kind = 'mlp'\nregularizer = [{ kind = 'dropout', q = 1 }]",
+                "regularizer[0].q: unknown key `q`",
+            ),
+            ("kind = 'mlp'\ninit = { kind = 'normal', mu = 0 }", "init.mu: unknown key `mu`"),
+            ("kind = 'mlp'\nregularizer = 3", "regularizer: wrong value for `regularizer`: 3"),
+        ] {
+            assert_eq!(read(text).unwrap_err(), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn the_exercise_counts_a_million_and_overflowing_sizes_are_refused() {
+        let config = read("kind = 'mlp'").unwrap();
+        // 784·630 + 630·476 + 476·322 + 322·168 + 168·10, biases, and two numbers a normalised feature.
+        let linear = 784 * 630 + 630 * 476 + 476 * 322 + 322 * 168 + 168 * 10;
+        let (biases, norms) = (630 + 476 + 322 + 168 + 10, 2 * (630 + 476 + 322 + 168));
+        assert_eq!(config.parameter_count(&[1, 28, 28], 10).unwrap(), linear + biases + norms);
+
+        for (text, input) in [
+            ("kind = 'mlp'", vec![usize::MAX]),
+            ("kind = 'mlp'", vec![0]),
+            ("kind = 'mlp'\nhidden = [16777216, 16777216]", vec![16_777_216]),
+        ] {
+            let mut problems = Problems::default();
+            read(text).unwrap().check_sizes(&input, 10, &mut problems);
+            assert_eq!(problems.into_found().len(), 1, "{text} {input:?}");
+        }
+    }
+
+    #[test]
+    fn a_relative_path_belongs_to_its_file() {
+        let mut config = read("kind = 'mlp'\nweights = 'w.safetensors'").unwrap();
+        config.rebase(Path::new("/experiments"));
+        assert_eq!(config.common.weights.as_deref(), Some(Path::new("/experiments/w.safetensors")));
+        config.rebase(Path::new("/elsewhere"));
+        assert_eq!(config.common.weights.as_deref(), Some(Path::new("/experiments/w.safetensors")));
+    }
+}

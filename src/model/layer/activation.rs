@@ -1,0 +1,222 @@
+//! Element-wise nonlinearities; [`kernel::activation`](crate::kernel::activation) has the formulas.
+
+use candle_core::Tensor;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Layer, Pass, take_kept};
+use crate::Result;
+use crate::kernel::activation::{self, Activation};
+use crate::model::config::NoKeys;
+use crate::setting::{Kind, Problems, keys_of, read_kind};
+
+/// x below 0 is scaled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LeakyReluConfig {
+    /// The slope below 0.
+    pub negative_slope: f64,
+}
+
+impl Default for LeakyReluConfig {
+    fn default() -> Self {
+        Self { negative_slope: 0.01 }
+    }
+}
+
+/// x below 0 goes to −α exponentially.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EluConfig {
+    /// α, the negative limit.
+    pub alpha: f64,
+}
+
+impl Default for EluConfig {
+    fn default() -> Self {
+        Self { alpha: 1.0 }
+    }
+}
+
+/// A smooth relu.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SoftplusConfig {
+    /// How sharp the bend is.
+    pub beta: f64,
+    /// Where βx exceeds it, the function is x.
+    pub threshold: f64,
+}
+
+impl Default for SoftplusConfig {
+    fn default() -> Self {
+        Self { beta: 1.0, threshold: 20.0 }
+    }
+}
+
+/// Which nonlinearity stands behind a layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ActivationConfig {
+    /// No layer at all.
+    None,
+    /// PyTorch's `ReLU`.
+    Relu,
+    /// PyTorch's `LeakyReLU`.
+    LeakyRelu(LeakyReluConfig),
+    /// PyTorch's `ELU`.
+    Elu(EluConfig),
+    /// PyTorch's `GELU`, exact.
+    Gelu,
+    /// PyTorch's `SiLU`.
+    Silu,
+    /// PyTorch's `Sigmoid`.
+    Sigmoid,
+    /// PyTorch's `Tanh`.
+    Tanh,
+    /// PyTorch's `Softplus`.
+    Softplus(SoftplusConfig),
+}
+
+impl Default for ActivationConfig {
+    fn default() -> Self {
+        Self::LeakyRelu(LeakyReluConfig::default())
+    }
+}
+
+impl Kind for ActivationConfig {
+    const KINDS: &'static [&'static str] =
+        &["none", "relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus"];
+
+    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
+        let plain = |rest: D, kind: Self| NoKeys::deserialize(rest).map(|_| kind);
+        match kind {
+            "relu" => plain(rest, Self::Relu),
+            "leaky_relu" => LeakyReluConfig::deserialize(rest).map(Self::LeakyRelu),
+            "elu" => EluConfig::deserialize(rest).map(Self::Elu),
+            "gelu" => plain(rest, Self::Gelu),
+            "silu" => plain(rest, Self::Silu),
+            "sigmoid" => plain(rest, Self::Sigmoid),
+            "tanh" => plain(rest, Self::Tanh),
+            "softplus" => SoftplusConfig::deserialize(rest).map(Self::Softplus),
+            _ => plain(rest, Self::None),
+        }
+    }
+
+    fn keys(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "leaky_relu" => keys_of::<LeakyReluConfig>(),
+            "elu" => keys_of::<EluConfig>(),
+            "softplus" => keys_of::<SoftplusConfig>(),
+            _ => &[],
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ActivationConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_kind(deserializer)
+    }
+}
+
+impl ActivationConfig {
+    /// Refuses constants that are not finite.
+    pub fn check(&self, problems: &mut Problems) {
+        match self {
+            Self::LeakyRelu(LeakyReluConfig { negative_slope: slope }) => {
+                problems.require(slope.is_finite(), "negative_slope", slope, "a finite number");
+            }
+            Self::Elu(EluConfig { alpha }) => {
+                problems.require(alpha.is_finite(), "alpha", alpha, "a finite number");
+            }
+            Self::Softplus(SoftplusConfig { beta, threshold }) => {
+                problems.require(*beta > 0.0 && beta.is_finite(), "beta", beta, "a finite number above 0");
+                problems.require(threshold.is_finite(), "threshold", threshold, "a finite number");
+            }
+            Self::None | Self::Relu | Self::Gelu | Self::Silu | Self::Sigmoid | Self::Tanh => {}
+        }
+    }
+
+    /// The function; none for `none`.
+    pub fn function(&self) -> Option<Activation> {
+        Some(match self {
+            Self::None => return None,
+            Self::Relu => Activation::Relu,
+            Self::LeakyRelu(config) => Activation::LeakyRelu { negative_slope: config.negative_slope },
+            Self::Elu(config) => Activation::Elu { alpha: config.alpha },
+            Self::Gelu => Activation::Gelu,
+            Self::Silu => Activation::Silu,
+            Self::Sigmoid => Activation::Sigmoid,
+            Self::Tanh => Activation::Tanh,
+            Self::Softplus(config) => Activation::Softplus { beta: config.beta, threshold: config.threshold },
+        })
+    }
+}
+
+/// An [`Activation`] as a layer.
+#[derive(Debug)]
+pub struct ActivationLayer {
+    activation: Activation,
+    /// Input or output of the last training pass, whichever the derivative is taken from.
+    kept: Option<Tensor>,
+}
+
+impl ActivationLayer {
+    /// Without anything to train.
+    pub fn new(activation: Activation) -> Self {
+        Self { activation, kept: None }
+    }
+}
+
+impl Layer for ActivationLayer {
+    fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        let output = activation::forward(input, self.activation)?;
+        self.kept = matches!(pass, Pass::Training { .. })
+            .then(|| if self.activation.keeps_output() { output.clone() } else { input.clone() });
+        Ok(output)
+    }
+
+    fn backward(&mut self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>> {
+        let kept = take_kept(&mut self.kept, "an activation")?;
+        need_input_gradient.then(|| activation::backward(&kept, gradient, self.activation)).transpose()
+    }
+
+    fn describe(&self) -> String {
+        match self.activation {
+            Activation::Relu => "ReLU".to_owned(),
+            Activation::LeakyRelu { negative_slope } => format!("LeakyReLU({negative_slope})"),
+            Activation::Elu { alpha } => format!("ELU({alpha})"),
+            Activation::Gelu => "GELU".to_owned(),
+            Activation::Silu => "SiLU".to_owned(),
+            Activation::Sigmoid => "Sigmoid".to_owned(),
+            Activation::Tanh => "Tanh".to_owned(),
+            Activation::Softplus { beta, threshold } => format!("Softplus({beta}, {threshold})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::LayerConfig;
+    use crate::model::layer::checks::{assert_contract, assert_gradients, build};
+    use crate::setting;
+
+    #[test]
+    fn every_kind_is_read_has_exact_gradients_and_keeps_the_contract() {
+        let mut texts = Vec::new();
+        for kind in ActivationConfig::KINDS {
+            let config: ActivationConfig = setting::read(&toml::Value::from(*kind)).unwrap();
+            let Some(function) = config.function() else {
+                assert_eq!(*kind, "none");
+                continue;
+            };
+            let layer = LayerConfig::Activation(function);
+            assert_gradients(&layer, &[3]);
+            assert_contract(&layer, &[2, 3]);
+            texts.push(build(&layer, &[3], 1).describe());
+        }
+        let expected =
+            ["ReLU", "LeakyReLU(0.01)", "ELU(1)", "GELU", "SiLU", "Sigmoid", "Tanh", "Softplus(1, 20)"];
+        assert_eq!(texts, expected);
+    }
+}

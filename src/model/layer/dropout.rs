@@ -1,0 +1,125 @@
+//! Random zeros in training, the identity in evaluation (PyTorch's `Dropout`).
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::{Layer, Pass, take_kept};
+use crate::Result;
+use crate::kernel::dropout::Mask;
+use crate::setting::Problems;
+
+/// Random zeros in training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DropoutConfig {
+    /// The probability of a zero; the rest is scaled by 1 / (1 − p).
+    pub p: f64,
+}
+
+impl Default for DropoutConfig {
+    fn default() -> Self {
+        Self { p: 0.5 }
+    }
+}
+
+impl DropoutConfig {
+    /// Refuses what is no probability.
+    pub fn check(&self, problems: &mut Problems) {
+        problems.require((0.0..=1.0).contains(&self.p), "p", self.p, "a number from 0 to 1");
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Dropout {
+    /// p of each run.
+    rates: Vec<f64>,
+    /// Its place among the dropout layers, so that other layers do not change its masks.
+    ordinal: u32,
+    /// The mask of the last training pass; none inside where nothing is dropped.
+    kept: Option<Option<Mask>>,
+}
+
+impl Dropout {
+    /// The `ordinal`th dropout layer of a model with a rate for each run.
+    pub fn new(rates: Vec<f64>, ordinal: u32) -> Self {
+        Self { rates, ordinal, kept: None }
+    }
+}
+
+impl Layer for Dropout {
+    fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
+        let Pass::Training { seeds, step } = pass else {
+            self.kept = None;
+            return Ok(input.clone());
+        };
+        let mask = if self.rates.iter().all(|rate| *rate == 0.0) {
+            None
+        } else {
+            Some(Mask::new(input, seeds, &self.rates, *step, self.ordinal)?)
+        };
+        let output = match &mask {
+            Some(mask) => mask.apply(input)?,
+            None => input.clone(),
+        };
+        self.kept = Some(mask);
+        Ok(output)
+    }
+
+    fn backward(&mut self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>> {
+        let mask = take_kept(&mut self.kept, "a dropout layer")?;
+        if !need_input_gradient {
+            return Ok(None);
+        }
+        match mask {
+            Some(mask) => mask.apply(gradient).map(Some),
+            None => Ok(Some(gradient.clone())),
+        }
+    }
+
+    fn describe(&self) -> String {
+        let rates: Vec<String> = self.rates.iter().map(f64::to_string).collect();
+        match rates.split_first() {
+            Some((first, others)) if others.iter().all(|rate| rate == first) => format!("Dropout({first})"),
+            _ => format!("Dropout({})", rates.join(" | ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+
+    use super::*;
+    use crate::kernel::checks::{normal, numbers};
+    use crate::model::LayerConfig;
+    use crate::model::layer::checks::{assert_contract, assert_gradients, build};
+
+    #[test]
+    fn gradients_are_exact_and_the_contract_is_kept() {
+        for p in [0.0, 0.3, 1.0] {
+            let config = LayerConfig::Dropout(DropoutConfig { p });
+            assert_gradients(&config, &[3]);
+            assert_contract(&config, &[2, 3]);
+        }
+    }
+
+    #[test]
+    fn backward_uses_the_mask_of_forward_and_evaluation_is_the_identity() {
+        let mut layer = build(&LayerConfig::Dropout(DropoutConfig { p: 0.4 }), &[50], 1);
+        let x = normal(1, &[1, 40, 50], DType::F64);
+        let pass = Pass::Training { seeds: &[5], step: 8 };
+        let y = numbers(&layer.forward(&x, &pass).unwrap());
+        let dx = numbers(&layer.backward(&x, true).unwrap().unwrap());
+        assert_eq!(y, dx);
+        assert!(y.contains(&0.0));
+        assert_eq!(numbers(&layer.forward(&x, &Pass::Evaluation).unwrap()), numbers(&x));
+    }
+
+    #[test]
+    fn rates_are_shown() {
+        assert_eq!(Dropout::new(vec![0.3], 0).describe(), "Dropout(0.3)");
+        assert_eq!(Dropout::new(vec![0.5, 0.5], 0).describe(), "Dropout(0.5)");
+        assert_eq!(Dropout::new(vec![0.1, 0.5], 0).describe(), "Dropout(0.1 | 0.5)");
+    }
+}

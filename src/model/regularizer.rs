@@ -1,0 +1,165 @@
+//! What stands between the blocks of a network: any number of normalising or dropping layers, in order.
+
+use std::fmt;
+
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::config::NoKeys;
+use super::layer::LayerConfig;
+use super::layer::batch_norm::BatchNormConfig;
+use super::layer::dropout::DropoutConfig;
+use crate::setting::{Kind, Problems, keys_of, read_kind};
+
+/// One regularizer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RegularizerConfig {
+    /// No layer at all.
+    None,
+    /// Normalisation over the batch.
+    BatchNorm(BatchNormConfig),
+    /// Random zeros.
+    Dropout(DropoutConfig),
+}
+
+impl Kind for RegularizerConfig {
+    const KINDS: &'static [&'static str] = &["none", "batch_norm", "dropout"];
+
+    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
+        match kind {
+            "batch_norm" => BatchNormConfig::deserialize(rest).map(Self::BatchNorm),
+            "dropout" => DropoutConfig::deserialize(rest).map(Self::Dropout),
+            _ => NoKeys::deserialize(rest).map(|_| Self::None),
+        }
+    }
+
+    fn keys(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "batch_norm" => keys_of::<BatchNormConfig>(),
+            "dropout" => keys_of::<DropoutConfig>(),
+            _ => &[],
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RegularizerConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_kind(deserializer)
+    }
+}
+
+impl RegularizerConfig {
+    fn check(&self, problems: &mut Problems) {
+        match self {
+            Self::None => {}
+            Self::BatchNorm(config) => config.check(problems),
+            Self::Dropout(config) => config.check(problems),
+        }
+    }
+
+    fn layer(&self) -> Option<LayerConfig> {
+        match self {
+            Self::None => None,
+            Self::BatchNorm(config) => Some(LayerConfig::BatchNorm(config.clone())),
+            Self::Dropout(config) => Some(LayerConfig::Dropout(config.clone())),
+        }
+    }
+}
+
+/// Regularizers in order, written as a name, a table, or a list of either.
+///
+/// Equal lists are written alike: `"none"` for nothing, a table for one entry, a list for more.
+#[derive(Debug, Clone)]
+pub struct RegularizerList {
+    entries: Vec<RegularizerConfig>,
+    /// Whether the entries stand in a list in the file; only the paths of problems depend on it.
+    is_list: bool,
+}
+
+impl RegularizerList {
+    /// The entries, in order.
+    pub fn new(entries: Vec<RegularizerConfig>) -> Self {
+        Self { entries, is_list: true }
+    }
+
+    fn single(entry: RegularizerConfig) -> Self {
+        Self { entries: vec![entry], is_list: false }
+    }
+
+    /// The layers that the entries stand for.
+    pub fn layers(&self) -> Vec<LayerConfig> {
+        self.entries.iter().filter_map(RegularizerConfig::layer).collect()
+    }
+
+    /// Refuses wrong values of any entry.
+    pub fn check(&self, problems: &mut Problems) {
+        for (index, entry) in self.entries.iter().enumerate() {
+            if self.is_list {
+                problems.within_entry(index, |problems| entry.check(problems));
+            } else {
+                entry.check(problems);
+            }
+        }
+    }
+
+    fn meant(&self) -> Vec<&RegularizerConfig> {
+        self.entries.iter().filter(|entry| **entry != RegularizerConfig::None).collect()
+    }
+}
+
+impl Default for RegularizerList {
+    fn default() -> Self {
+        Self::single(RegularizerConfig::BatchNorm(BatchNormConfig::default()))
+    }
+}
+
+impl PartialEq for RegularizerList {
+    fn eq(&self, other: &Self) -> bool {
+        self.meant() == other.meant()
+    }
+}
+
+impl Serialize for RegularizerList {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.meant().as_slice() {
+            [] => RegularizerConfig::None.serialize(serializer),
+            [entry] => entry.serialize(serializer),
+            entries => entries.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RegularizerList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Asking for a struct named like the tag makes `Node` hand the tag out first, as for a single entry.
+        deserializer.deserialize_struct(RegularizerConfig::TAG, &[], ListVisitor)
+    }
+}
+
+struct ListVisitor;
+
+impl<'de> Visitor<'de> for ListVisitor {
+    type Value = RegularizerList;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name, a table with `kind`, or a list of them")
+    }
+
+    fn visit_str<E: de::Error>(self, kind: &str) -> Result<RegularizerList, E> {
+        RegularizerConfig::deserialize(StrDeserializer::new(kind)).map(RegularizerList::single)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RegularizerList, A::Error> {
+        RegularizerConfig::deserialize(MapAccessDeserializer::new(map)).map(RegularizerList::single)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RegularizerList, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = list.next_element()? {
+            entries.push(entry);
+        }
+        Ok(RegularizerList::new(entries))
+    }
+}

@@ -1,0 +1,169 @@
+//! A model's tensors by their PyTorch names: giving them out, taking them in, and reading them from a file.
+//!
+//! The names are those of a PyTorch module whose attribute `layers` is the `nn.Sequential` of the layers; the
+//! run axis is left out.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use candle_core::safetensors::Load;
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+use safetensors::tensor::Metadata;
+
+use super::network::{Model, Place};
+use crate::{Error, Result};
+
+/// PyTorch writes it, and a file from elsewhere may lack it: nothing is computed from it.
+const OPTIONAL: &str = "num_batches_tracked";
+/// What safetensors allows.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+impl Model {
+    /// Weights and buffers in the order of the layers. They share storage with the model, which changes
+    /// them when it is trained: see [`snapshot`](Self::snapshot).
+    pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut tensors = Vec::new();
+        for Place { name: place, layer } in self.places() {
+            for (name, one) in layer.parameters() {
+                tensors.push((format!("{place}.{name}"), one.value.squeeze(0)?));
+            }
+            for (name, value) in layer.buffers()? {
+                tensors.push((format!("{place}.{name}"), value.squeeze(0)?));
+            }
+        }
+        Ok(tensors)
+    }
+
+    /// As [`tensors`](Self::tensors), with numbers of their own.
+    pub fn snapshot(&self) -> Result<Vec<(String, Tensor)>> {
+        self.tensors()?.into_iter().map(|(name, tensor)| Ok((name, tensor.copy()?))).collect()
+    }
+
+    /// Puts tensors in the place of the model's own. Nothing changes if any of them does not fit.
+    ///
+    /// A shape that differs is an [`Error::Request`]; so are, if `strict`, a tensor that the model does not
+    /// have and one that is missing, but for `num_batches_tracked`.
+    pub fn load_tensors(&mut self, tensors: &[(String, Tensor)], strict: bool) -> Result<()> {
+        let own = self.tensors()?;
+        let given: BTreeMap<&str, &Tensor> =
+            tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        check_fit(&own, &given, strict)?;
+        let mut ready: BTreeMap<String, Tensor> = BTreeMap::new();
+        for (name, like) in own {
+            if let Some(tensor) = given.get(name.as_str()) {
+                let tensor = tensor.to_dtype(like.dtype())?.to_device(&self.device)?;
+                // A copy even where type and device are right: the caller's tensor may change, and so may ours.
+                ready.insert(name, tensor.copy()?.unsqueeze(0)?);
+            }
+        }
+        for Place { name: place, layer } in self.places_mut() {
+            for (name, one) in layer.parameters_mut() {
+                if let Some(value) = ready.remove(&format!("{place}.{name}")) {
+                    one.value = value;
+                    one.gradient = None;
+                }
+            }
+            let buffers: Vec<&'static str> = layer.buffers()?.into_iter().map(|(name, _)| name).collect();
+            for name in buffers {
+                if let Some(value) = ready.remove(&format!("{place}.{name}")) {
+                    layer.set_buffer(name, value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_fit(own: &[(String, Tensor)], given: &BTreeMap<&str, &Tensor>, strict: bool) -> Result<()> {
+    let mut wrong = Vec::new();
+    for (name, like) in own {
+        match given.get(name.as_str()) {
+            Some(tensor) if tensor.dims() != like.dims() => wrong.push(format!(
+                "{name} has the shape {:?}, the model wants {:?}",
+                tensor.dims(),
+                like.dims()
+            )),
+            None if strict && !name.ends_with(OPTIONAL) => wrong.push(format!("{name} is missing")),
+            _ => {}
+        }
+    }
+    if strict {
+        let names: Vec<&str> = own.iter().map(|(name, _)| name.as_str()).collect();
+        let unknown = given.keys().filter(|name| !names.contains(name));
+        wrong.extend(unknown.map(|name| format!("the model has no {name}")));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let more = wrong.len().saturating_sub(8);
+    wrong.truncate(8);
+    let more = if more == 0 { String::new() } else { format!("; and {more} more") };
+    Err(Error::Request(format!("the weights do not fit the model: {}{more}", wrong.join("; "))))
+}
+
+/// The tensors of a safetensors file on the CPU, sorted by name.
+///
+/// The header is read first and compared with the file's size, so that a damaged or foreign file is an
+/// [`Error::Unreadable`] before any of its data is in memory.
+pub fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>> {
+    let bytes = read_checked(path)?;
+    let damaged = |error: safetensors::SafeTensorError| unreadable(path, &error);
+    let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+    let mut names = file.names();
+    names.sort_unstable();
+    let mut tensors = Vec::with_capacity(names.len());
+    for name in names {
+        let view = file.tensor(name).map_err(damaged)?;
+        let tensor = view.load(&Device::Cpu).map_err(|error| {
+            let kind = view.dtype();
+            Error::unreadable(path, format!("{name}, of type {kind:?}, cannot be read: {error}"))
+        })?;
+        if !matches!(tensor.dtype(), DType::F16 | DType::BF16 | DType::F32 | DType::F64 | DType::I64) {
+            let kind = view.dtype();
+            return Err(Error::unreadable(path, format!("{name} is of type {kind:?}, which no weight is")));
+        }
+        tensors.push((name.to_owned(), tensor));
+    }
+    Ok(tensors)
+}
+
+fn read_checked(path: &Path) -> Result<Vec<u8>> {
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => Error::unreadable(path, "there is no such file"),
+        _ => Error::io("read", path)(error),
+    };
+    // Before the file is opened: opening a named pipe would wait for a writer.
+    let about = std::fs::metadata(path).map_err(failed)?;
+    if !about.is_file() {
+        return Err(Error::unreadable(path, "it is not a file"));
+    }
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    let mut take = |bytes: &mut Vec<u8>, count: u64| -> Result<()> {
+        let wanted = bytes.len() as u64 + count;
+        (&mut file).take(count).read_to_end(bytes).map_err(Error::io("read", path))?;
+        if bytes.len() as u64 == wanted { Ok(()) } else { Err(unreadable(path, &"it is cut off")) }
+    };
+    take(&mut bytes, 8)?;
+    let mut length = [0; 8];
+    length.copy_from_slice(&bytes);
+    let header = u64::from_le_bytes(length);
+    if header > MAX_HEADER_BYTES || header > about.len() {
+        return Err(unreadable(path, &"its header would be longer than the file"));
+    }
+    take(&mut bytes, header)?;
+    let metadata: Metadata = serde_json::from_slice(&bytes[8..]).map_err(|error| unreadable(path, &error))?;
+    let data = metadata.data_len() as u64;
+    if (8 + header).checked_add(data) != Some(about.len()) {
+        let (stated, found) = (data, about.len().saturating_sub(8 + header));
+        return Err(unreadable(path, &format!("it should have {stated} bytes of tensors and has {found}")));
+    }
+    take(&mut bytes, data)?;
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, reason: &dyn std::fmt::Display) -> Error {
+    Error::unreadable(path, format!("it is damaged or not a safetensors file: {reason}"))
+}
