@@ -5,6 +5,7 @@
 //! optimizer, scheduler, loss, metric), then kernel, then device, rng, setting and error.
 //! `ARCHITECTURE.md` says why.
 
+pub mod data;
 pub mod error;
 pub mod kernel;
 pub mod model;
