@@ -6,6 +6,8 @@
 //! `ARCHITECTURE.md` says why.
 
 pub mod config;
+
+pub mod data;
 pub mod device;
 pub mod error;
 pub mod kernel;

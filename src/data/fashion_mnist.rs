@@ -1,0 +1,58 @@
+//! Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017, arXiv:1708.07747), read from the user's disk.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Source;
+use super::dataset::Dataset;
+use super::idx::{IdxFiles, folder};
+use crate::Result;
+
+/// The folder in the cache.
+const NAME: &str = "fashion-mnist";
+/// What the labels mean, in their order.
+const CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+/// 60,000 pictures of clothes to split and 10,000 to test with, of 28×28 pixels from 0 to 255.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FashionMnistConfig {
+    /// The folder with the four IDX files, each as it is or with `.gz`; the cache's `fashion-mnist` unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+impl Source for FashionMnistConfig {
+    fn resolve(&mut self) -> Result<()> {
+        self.path = Some(folder(self.path.as_deref(), NAME)?);
+        Ok(())
+    }
+
+    fn rebase(&mut self, base: &Path) {
+        self.path = self.path.take().map(|path| base.join(path));
+    }
+
+    fn has_test(&self) -> bool {
+        true
+    }
+
+    fn fingerprint(&self) -> Result<String> {
+        IdxFiles::all_in_folder(&folder(self.path.as_deref(), NAME)?)?.fingerprint()
+    }
+
+    fn load(&self) -> Result<Dataset> {
+        IdxFiles::all_in_folder(&folder(self.path.as_deref(), NAME)?)?.load(&CLASSES)
+    }
+}

@@ -1,0 +1,87 @@
+//! Images in IDX files, one at a time.
+
+use super::super::idx::IdxReader;
+use super::super::preprocessing::Preprocessing;
+use super::RawRow;
+use crate::Result;
+
+/// The images of a file.
+pub(super) struct Rows {
+    images: IdxReader,
+    image: Vec<u8>,
+    next: usize,
+    count: usize,
+}
+
+impl Rows {
+    /// Fails if the images are not of the size that the model wants.
+    pub fn new(images: IdxReader, preprocessing: &Preprocessing) -> Result<Self> {
+        let [height, width] = images.image_size()?;
+        if preprocessing.shape() != [1, height, width] {
+            return Err(images.refuse(format!(
+                "holds images of 1×{height}×{width}, the model wants {}",
+                preprocessing.size_text()
+            )));
+        }
+        let count = images.dims()[0];
+        Ok(Self { images, image: vec![0; height * width], next: 0, count })
+    }
+
+    fn read(&mut self) -> Result<RawRow> {
+        self.images.fill(&mut self.image)?;
+        let row = RawRow { index: self.next, values: self.image.iter().copied().map(f32::from).collect() };
+        self.next += 1;
+        if self.next == self.count {
+            self.images.finish()?;
+        }
+        Ok(row)
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Result<RawRow>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (self.next < self.count).then(|| self.read().inspect_err(|_| self.next = self.count))
+    }
+}
+
+/// The images of one file with the labels of another.
+pub(super) struct LabelledRows {
+    rows: Rows,
+    labels: IdxReader,
+    classes: usize,
+}
+
+impl LabelledRows {
+    /// `labels` has as many entries as `rows`.
+    pub fn new(rows: Rows, labels: IdxReader, classes: usize) -> Self {
+        Self { rows, labels, classes }
+    }
+
+    fn label(&mut self, index: usize) -> Result<u32> {
+        let mut label = [0];
+        self.labels.fill(&mut label)?;
+        let [label] = label;
+        if usize::from(label) >= self.classes {
+            let (classes, last) = (self.classes, self.classes - 1);
+            return Err(self.labels.refuse(format!(
+                "has the label {label} at index {index}, the model knows {classes} classes (0 to {last})"
+            )));
+        }
+        if index + 1 == self.rows.count {
+            self.labels.finish()?;
+        }
+        Ok(u32::from(label))
+    }
+}
+
+impl Iterator for LabelledRows {
+    type Item = Result<(RawRow, u32)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.rows.next()?;
+        let labelled = row.and_then(|row| self.label(row.index).map(|label| (row, label)));
+        Some(labelled.inspect_err(|_| self.rows.next = self.rows.count))
+    }
+}

@@ -1,0 +1,269 @@
+//! Files that a trained model is applied to, read row by row in constant memory.
+//!
+//! What a file is follows from its content and, for text, its name: CSV rows of numbers, IDX images (packed
+//! with gzip or not), a PNG. Values come in the units of the model's source (0 to 255, digits 0 to 16);
+//! [`Preprocessing::batch`] scales them as the training data was.
+
+mod csv;
+mod idx;
+mod png;
+
+use std::path::Path;
+
+use super::file::Peeked;
+use super::idx::{IdxFiles, IdxReader, labels_beside};
+use super::preprocessing::Preprocessing;
+use crate::{Error, Result};
+
+/// One sample as the file has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawRow {
+    /// Its place among the file's samples, from 0.
+    pub index: usize,
+    /// `[C, H, W]`, in the units of the model's source.
+    pub values: Vec<f32>,
+}
+
+/// Samples without a known class.
+pub type Rows = Box<dyn Iterator<Item = Result<RawRow>> + Send>;
+/// Samples, each with its class.
+pub type LabelledRows = Box<dyn Iterator<Item = Result<(RawRow, u32)>> + Send>;
+
+/// The kinds of files, as their content tells.
+enum Kind {
+    Csv,
+    Idx,
+    Png,
+}
+
+/// The samples of a file; columns of a CSV named `target`, `label` or `index` are left out.
+///
+/// Fails if it is absent, of no known kind, or does not fit to the model's `[C, H, W]`. After an error in
+/// the middle of the file the iterator ends.
+pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
+    if path.is_dir() {
+        return Err(Error::unreadable(path, "is a folder; name the files in it"));
+    }
+    let file = Peeked::open(path)?;
+    Ok(match kind(&file)? {
+        Kind::Csv => Box::new(csv::Rows::new(file, preprocessing)?),
+        Kind::Idx => Box::new(idx::Rows::new(IdxReader::new(file)?, preprocessing)?),
+        Kind::Png => Box::new(std::iter::once(Ok(png::read(file, preprocessing)?))),
+    })
+}
+
+/// The samples of a file with their classes.
+///
+/// A CSV needs a column `target` or `label` with names or numbers of classes; IDX images the file of their
+/// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other.
+pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
+    if path.is_dir() {
+        let files = IdxFiles::in_folder(path)?;
+        let (images, labels) = files.evaluation_pair();
+        return labelled_idx(IdxReader::open(images)?, labels, preprocessing);
+    }
+    let file = Peeked::open(path)?;
+    match kind(&file)? {
+        Kind::Csv => Ok(Box::new(csv::LabelledRows::new(file, preprocessing)?)),
+        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(path)?, preprocessing),
+        Kind::Png => Err(Error::unreadable(path, "is a PNG, which tells no class; give a CSV or IDX files")),
+    }
+}
+
+fn labelled_idx(images: IdxReader, labels: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
+    let labels = IdxReader::open(labels)?;
+    labels.expect_labels(&images)?;
+    let rows = idx::Rows::new(images, preprocessing)?;
+    Ok(Box::new(idx::LabelledRows::new(rows, labels, preprocessing.classes().len())))
+}
+
+fn kind(file: &Peeked) -> Result<Kind> {
+    let head = file.unpacked_head();
+    let name = file.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let known = "CSV, IDX (as it is or with gzip) or PNG";
+    let refuse = |reason: String| Err(Error::unreadable(&file.path, reason));
+    match head.as_slice() {
+        [0, 0, ..] => Ok(Kind::Idx),
+        [0x89, b'P', b'N', b'G', ..] if !file.is_gzip() => Ok(Kind::Png),
+        _ if file.is_gzip() => {
+            refuse(format!("is packed with gzip but holds no IDX; unpack it, or give {known}"))
+        }
+        [] => refuse("is empty".into()),
+        [0xff, 0xd8, ..] => refuse("is a JPEG; convert it to PNG".into()),
+        _ if name.eq_ignore_ascii_case("csv") || is_text(&head) => Ok(Kind::Csv),
+        _ => refuse(format!("is of no kind that can be read: expected {known}")),
+    }
+}
+
+fn is_text(head: &[u8]) -> bool {
+    let cut_in_a_character = |error: std::str::Utf8Error| error.error_len().is_none();
+    !head.contains(&0) && std::str::from_utf8(head).map_or_else(cut_in_a_character, |_| true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dataset::{Dataset, Samples, Set, class_names};
+    use super::super::fixture::{gzip, idx};
+    use super::super::preprocessing::Normalize;
+    use super::super::split::Part;
+    use super::*;
+
+    /// For a model on 2×3 images from 0 to 255 with the classes cat, dog and `7`.
+    pub fn preprocessing(channels: usize, maximum: f32) -> Preprocessing {
+        let main = Samples::new(vec![0; 6 * channels], 6 * channels, vec![2]).unwrap();
+        let classes = class_names(&[2], &["cat", "dog", "7"]);
+        let data = Dataset::new(main, None, vec![channels, 2, 3], classes, maximum).unwrap();
+        Preprocessing::fit(&data, &Part { set: Set::Main, rows: vec![0] }, Normalize::Unit).unwrap()
+    }
+
+    /// The values and classes in a file, or the error without its path.
+    fn labelled(name: &str, bytes: &[u8]) -> std::result::Result<Vec<(Vec<f32>, u32)>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let read = || -> Result<Vec<_>> {
+            open_labelled(&path, &preprocessing(1, 255.0))?
+                .map(|row| row.map(|(row, target)| (row.values, target)))
+                .collect()
+        };
+        read().map_err(|error| error.to_string().replace(&path.display().to_string(), "F"))
+    }
+
+    fn plain(name: &str, bytes: &[u8]) -> std::result::Result<Vec<Vec<f32>>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let read = || -> Result<Vec<_>> {
+            let rows: Vec<RawRow> = open(&path, &preprocessing(1, 255.0))?.collect::<Result<_>>()?;
+            assert!(rows.iter().enumerate().all(|(index, row)| row.index == index));
+            Ok(rows.into_iter().map(|row| row.values).collect())
+        };
+        read().map_err(|error| {
+            assert_eq!(error.exit_code(), crate::error::EXIT_REQUEST);
+            error.to_string().replace(&path.display().to_string(), "F")
+        })
+    }
+
+    #[test]
+    fn reads_csv_with_and_without_a_header() {
+        let rows = [vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], vec![0.5, -1.0, 1e3, 0.0, 0.0, 255.0]];
+        let body = "1,2,3,4,5,6\n0.5,-1,1e3, 0 ,0.0,255\n";
+        assert_eq!(plain("x.csv", body.as_bytes()).unwrap(), rows);
+        assert_eq!(plain("x.txt", format!("a,b,c,d,e,f\r\n\r\n{body}").as_bytes()).unwrap(), rows);
+        assert_eq!(plain("x", format!("\u{feff}{body}").as_bytes()).unwrap(), rows);
+        // pandas names columns 0, 1, … and gives the index an empty name; R quotes names.
+        let body = "7,1,2,cat,3,4,5,6\n8,0.5,-1,,1e3,0,0,255";
+        assert_eq!(plain("x.csv", format!(",0,1,target,2,3,4,5\n{body}").as_bytes()).unwrap(), rows);
+        let quoted = "\"index\",\"a\",\"b\",\"Label\",\"c\",\"d\",\"e\",\"f\"\n";
+        assert_eq!(plain("x.csv", format!("{quoted}{body}").as_bytes()).unwrap(), rows);
+        assert_eq!(plain("x.csv", b"a,b,c,d,e,f\n").unwrap(), Vec::<Vec<f32>>::new());
+    }
+
+    #[test]
+    fn wrong_csv_is_refused_with_its_line() {
+        let refused = |text: &str| plain("x.csv", text.as_bytes()).unwrap_err();
+        assert_eq!(refused("1,2,3,4,5\n"), "F: line 1 has 5 values, the model wants 6 (1×2×3)");
+        assert_eq!(
+            refused("1,2,3,4,5,6\r\n\r\n1,2,3,4,5,6,7\r\n"),
+            "F: line 3 has 7 columns, the first has 6"
+        );
+        assert_eq!(refused("1,2,3,4,5,6\n1,2,x,4,5,6\n"), "F: line 2, column 3: \"x\" is not a number");
+        assert_eq!(refused("1,2,,4,5,6\n"), "F: line 1, column 3: \"\" is not a number");
+        assert_eq!(refused("1,2,3,4,5,nan\n"), "F: line 1, column 6: \"nan\" is not a finite number");
+        assert_eq!(refused("1,2,3,4,5,1e99\n"), "F: line 1, column 6: \"1e99\" is not a finite number");
+        assert_eq!(
+            refused("a,b,target\n1,2,3\n"),
+            "F: line 1 names 2 columns of values, the model wants 6 (1×2×3)"
+        );
+        assert_eq!(refused("a,b,c,d,e,f\n1,2,3,4,5,6\n1,2\n"), "F: line 3 has 2 columns, the first has 6");
+    }
+
+    #[test]
+    fn a_line_without_end_does_not_fill_the_memory() {
+        let mut endless = b"1,2,3,4,5,6\n".to_vec();
+        endless.extend(std::iter::repeat_n(b'1', 5 << 20));
+        let error = plain("x.csv", &endless).unwrap_err();
+        assert!(error.starts_with("F: line 2 is longer than"), "{error}");
+        // A quote that is never closed ends with its line.
+        assert!(
+            plain("x.csv", b"1,2,3,4,5,6\n\"1,2,3,4,5,6\n1,2,3,4,5,6\n")
+                .unwrap_err()
+                .contains("line 2 has 1 columns")
+        );
+    }
+
+    #[test]
+    fn reads_classes_by_name_and_number() {
+        let text = "a,b,c,target,d,e,f\n1,2,3,dog,4,5,6\n1,2,3,0,4,5,6\n1,2,3,7,4,5,6\n1,2,3,2.0,4,5,6\n";
+        let rows = labelled("x.csv", text.as_bytes()).unwrap();
+        assert!(rows.iter().all(|(values, _)| *values == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+        // A name comes before a number: "7" is the third class.
+        assert_eq!(rows.iter().map(|(_, target)| *target).collect::<Vec<_>>(), [1, 0, 2, 2]);
+        let refused = |text: &str| labelled("x.csv", text.as_bytes()).unwrap_err();
+        let header = "label,a,b,c,d,e,f\n";
+        assert_eq!(
+            refused(&format!("{header}cat,1,2,3,4,5,6\nbird,1,2,3,4,5,6\n")),
+            "F: line 3, column 1: \"bird\" is not one of the model's classes: cat, dog, 7"
+        );
+        assert!(refused(&format!("{header}3,1,2,3,4,5,6\n")).contains("\"3\" is not one of"));
+        assert!(refused(&format!("{header}-1,1,2,3,4,5,6\n")).contains("\"-1\" is not one of"));
+        assert!(refused("1,2,3,4,5,6\n").contains("a column named `target` or `label`"));
+    }
+
+    #[test]
+    fn reads_idx_images_and_their_labels() {
+        let images = idx(&[2, 2, 3], &(0..12).collect::<Vec<u8>>());
+        let expected = [vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0], vec![6.0, 7.0, 8.0, 9.0, 10.0, 11.0]];
+        assert_eq!(plain("any", &images).unwrap(), expected);
+        assert_eq!(plain("any.gz", &gzip(&images)).unwrap(), expected);
+
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+        let targets = |path: &Path| -> Result<Vec<(f32, u32)>> {
+            let rows = open_labelled(path, &preprocessing(1, 255.0))?;
+            rows.map(|row| row.map(|(row, target)| (row.values[0], target))).collect()
+        };
+        write("train-images-idx3-ubyte", &images);
+        let error = targets(&folder.path().join("train-images-idx3-ubyte")).unwrap_err().to_string();
+        assert!(error.ends_with(
+            "needs its labels beside it, in train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz"
+        ));
+        write("train-labels-idx1-ubyte.gz", &gzip(&idx(&[2], &[2, 1])));
+        assert_eq!(targets(&folder.path().join("train-images-idx3-ubyte")).unwrap(), [(0.0, 2), (6.0, 1)]);
+        assert_eq!(targets(folder.path()).unwrap(), [(0.0, 2), (6.0, 1)]);
+        write("t10k-images-idx3-ubyte", &idx(&[1, 2, 3], &[9; 6]));
+        write("t10k-labels-idx1-ubyte", &idx(&[1], &[0]));
+        assert_eq!(targets(folder.path()).unwrap(), [(9.0, 0)]);
+        write("t10k-labels-idx1-ubyte", &idx(&[1], &[3]));
+        let error = targets(folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with("has the label 3 at index 0, the model knows 3 classes (0 to 2)"), "{error}");
+        write("t10k-labels-idx1-ubyte", &idx(&[2], &[0, 0]));
+        assert!(targets(folder.path()).unwrap_err().to_string().contains("2 labels for the 1 images"));
+    }
+
+    #[test]
+    fn idx_images_that_do_not_fit_or_end_early_are_refused() {
+        let refused = |bytes: &[u8]| plain("x", bytes).unwrap_err();
+        assert_eq!(refused(&idx(&[1, 3, 2], &[0; 6])), "F: holds images of 1×3×2, the model wants 1×2×3");
+        assert!(refused(&idx(&[6], &[0; 6])).contains("holds labels"));
+        assert!(refused(&gzip(&idx(&[2, 2, 3], &[0; 11]))).contains("is cut off"));
+        assert!(refused(&gzip(&idx(&[2, 2, 3], &[0; 13]))).contains("is longer"));
+    }
+
+    #[test]
+    fn the_rest_is_refused_with_a_word_of_help() {
+        let refused = |name: &str, bytes: &[u8]| plain(name, bytes).unwrap_err();
+        assert_eq!(refused("x.csv", b""), "F: is empty");
+        assert!(refused("x.jpg", &[0xff, 0xd8, 0xff, 0xe0]).contains("convert it to PNG"));
+        assert!(refused("x.bin", &[1, 2, 0, 3]).contains("expected CSV, IDX (as it is or with gzip) or PNG"));
+        assert!(refused("x.csv.gz", &gzip(b"1,2,3,4,5,6\n")).contains("unpack it"));
+        assert!(refused("x.csv", &[b'1', b',', 0xff, 0xfe, b'\n']).contains("line 1"));
+        let folder = tempfile::tempdir().unwrap();
+        let error = open(folder.path(), &preprocessing(1, 255.0)).err().unwrap().to_string();
+        assert!(error.ends_with("is a folder; name the files in it"), "{error}");
+        let error = open_labelled(folder.path(), &preprocessing(1, 255.0)).err().unwrap().to_string();
+        assert!(error.contains("is without train-images-idx3-ubyte, train-labels-idx1-ubyte"), "{error}");
+        let absent = folder.path().join("absent.csv");
+        assert!(open(&absent, &preprocessing(1, 255.0)).err().unwrap().to_string().contains("no such file"));
+    }
+}

@@ -1,0 +1,141 @@
+//! Data sets: where they come from, how they are split, how their values are scaled, and batches of them.
+//!
+//! A [`DataConfig`] becomes a [`Dataset`] that all runs share, a [`Split`] of its rows and a
+//! [`Preprocessing`] that is fitted on the train part alone. Pixels stay bytes until a batch is gathered.
+//! [`input`] reads the files that a trained model is applied to. A source is one file here, one variant of
+//! [`SourceConfig`] and one arm in each of its matches. Nothing here knows of models or of the run's seed.
+
+mod dataset;
+mod digits;
+mod fashion_mnist;
+mod file;
+mod fingerprint;
+#[cfg(test)]
+mod fixture;
+mod idx;
+pub mod input;
+mod mnist;
+mod preprocessing;
+mod settings;
+mod split;
+mod synthetic;
+
+use std::path::Path;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+pub use dataset::{Batch, Dataset, Samples, Set};
+pub use digits::DigitsConfig;
+pub use fashion_mnist::FashionMnistConfig;
+pub use idx::IdxConfig;
+pub use mnist::MnistConfig;
+pub use preprocessing::{Normalize, Preprocessing};
+pub use settings::{DataConfig, DataSettings};
+pub use split::{Part, Split, SplitConfig};
+pub use synthetic::{SyntheticConfig, SyntheticKind};
+
+use crate::Result;
+use crate::setting::{Kind, Problems, keys_of, read_kind};
+
+/// What a source of data has to say, beside its settings.
+pub trait Source {
+    /// Refuses settings that cannot work; does not look at the disk.
+    fn check(&self, _problems: &mut Problems) {}
+
+    /// Fills in every default, so that the settings mean the same in any folder.
+    fn resolve(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Reads relative paths as relative to `base`.
+    fn rebase(&mut self, _base: &Path) {}
+
+    /// How the rows are divided when the user does not say.
+    fn default_split(&self) -> SplitConfig {
+        SplitConfig::default()
+    }
+
+    /// Whether the settings alone tell that there is a test set apart from the other rows.
+    fn has_test(&self) -> bool {
+        false
+    }
+
+    /// 64 hex digits over the content behind the settings; where it lies makes no difference.
+    fn fingerprint(&self) -> Result<String>;
+
+    /// Reads or makes the data.
+    fn load(&self) -> Result<Dataset>;
+}
+
+/// Where the data comes from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "source", rename_all = "kebab-case")]
+pub enum SourceConfig {
+    /// 1,797 handwritten digits of 8×8 pixels, built in.
+    Digits(DigitsConfig),
+    /// 70,000 handwritten digits of 28×28 pixels.
+    Mnist(MnistConfig),
+    /// 70,000 pictures of clothes of 28×28 pixels.
+    FashionMnist(FashionMnistConfig),
+    /// Images and labels in IDX files.
+    Idx(IdxConfig),
+    /// Made up, of any size.
+    Synthetic(SyntheticConfig),
+}
+
+impl SourceConfig {
+    /// The variant's own settings.
+    pub fn source(&self) -> &dyn Source {
+        match self {
+            Self::Digits(config) => config,
+            Self::Mnist(config) => config,
+            Self::FashionMnist(config) => config,
+            Self::Idx(config) => config,
+            Self::Synthetic(config) => config,
+        }
+    }
+
+    /// The variant's own settings, to be changed.
+    pub fn source_mut(&mut self) -> &mut dyn Source {
+        match self {
+            Self::Digits(config) => config,
+            Self::Mnist(config) => config,
+            Self::FashionMnist(config) => config,
+            Self::Idx(config) => config,
+            Self::Synthetic(config) => config,
+        }
+    }
+}
+
+impl Kind for SourceConfig {
+    const TAG: &'static str = "source";
+    const KINDS: &'static [&'static str] = &["digits", "mnist", "fashion-mnist", "idx", "synthetic"];
+
+    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
+        match kind {
+            "digits" => DigitsConfig::deserialize(rest).map(Self::Digits),
+            "mnist" => MnistConfig::deserialize(rest).map(Self::Mnist),
+            "fashion-mnist" => FashionMnistConfig::deserialize(rest).map(Self::FashionMnist),
+            "idx" => IdxConfig::deserialize(rest).map(Self::Idx),
+            "synthetic" => SyntheticConfig::deserialize(rest).map(Self::Synthetic),
+            other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
+        }
+    }
+
+    fn keys(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "digits" => keys_of::<DigitsConfig>(),
+            "mnist" => keys_of::<MnistConfig>(),
+            "fashion-mnist" => keys_of::<FashionMnistConfig>(),
+            "idx" => keys_of::<IdxConfig>(),
+            "synthetic" => keys_of::<SyntheticConfig>(),
+            _ => &[],
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SourceConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        read_kind(deserializer)
+    }
+}

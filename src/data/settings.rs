@@ -1,0 +1,179 @@
+//! The table `data` of an experiment, from what the user wrote to data in memory.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::SourceConfig;
+use super::dataset::Dataset;
+use super::preprocessing::Normalize;
+use super::split::SplitConfig;
+use crate::Result;
+use crate::setting::{Flat, Problems};
+
+/// The table `data`: the source with its own keys, and beside them the keys that every source has.
+pub type DataConfig = Flat<DataSettings, SourceConfig>;
+
+/// What can be set for every source.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataSettings {
+    /// How the rows are divided; without it the source decides: 0.6/0.2/0.2 for digits, 0.8/0.2 else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<SplitConfig>,
+    /// How values are scaled, fitted on the train part; `unit` unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<Normalize>,
+}
+
+impl Flat<DataSettings, SourceConfig> {
+    /// Refuses settings that cannot work; does not look at the disk.
+    pub fn check(&self, problems: &mut Problems) {
+        let source = self.kind.source();
+        source.check(problems);
+        if let Some(split) = &self.common.split {
+            problems.within("split", |problems| split.check(source.has_test(), problems));
+        }
+    }
+
+    /// Fills in every default and makes paths absolute; a second call changes nothing.
+    ///
+    /// Fails if there is no current folder, or no home folder for a default path.
+    pub fn resolve(&mut self) -> Result<()> {
+        self.kind.source_mut().resolve()?;
+        self.common.split = Some(self.split_config());
+        self.common.normalize = Some(self.normalize());
+        Ok(())
+    }
+
+    /// Reads relative paths as relative to the folder `base`.
+    pub fn rebase(&mut self, base: &Path) {
+        self.kind.source_mut().rebase(base);
+    }
+
+    /// How the rows are divided, with every default filled in.
+    pub fn split_config(&self) -> SplitConfig {
+        let mut split = self.common.split.clone().unwrap_or_else(|| self.kind.source().default_split());
+        split.resolve();
+        split
+    }
+
+    /// How values are scaled.
+    pub fn normalize(&self) -> Normalize {
+        self.common.normalize.unwrap_or_default()
+    }
+
+    /// 64 hex digits over the content that the settings point to; names and places make no difference.
+    ///
+    /// Data that is built in or made up is covered by its kind and version: its settings say the rest.
+    pub fn fingerprint(&self) -> Result<String> {
+        self.kind.source().fingerprint()
+    }
+
+    /// Reads or makes the data, checked through and through.
+    pub fn load(&self) -> Result<Dataset> {
+        self.kind.source().load()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setting::{self, Kind};
+
+    fn parse(text: &str) -> DataConfig {
+        setting::read(&toml::Value::Table(toml::from_str(text).unwrap())).unwrap()
+    }
+
+    fn problems(text: &str) -> Vec<(String, String)> {
+        let mut problems = Problems::default();
+        parse(text).check(&mut problems);
+        problems.into_found().into_iter().map(|p| (p.path.to_string(), p.message)).collect()
+    }
+
+    #[test]
+    fn a_resolved_table_is_complete_and_reads_back_as_itself() {
+        for text in [
+            "source = 'digits'",
+            "source = 'mnist'\nnormalize = 'standardize'",
+            "source = 'fashion-mnist'\npath = 'here'",
+            "path = 'there'\nsource = 'idx'\n[split]\ntrain = 0.5",
+            "source = 'synthetic'\nimage_size = [4, 6]\nsplit = { test = 0.1, shuffle = false }",
+        ] {
+            let mut config = parse(text);
+            config.resolve().unwrap();
+            let written = toml::to_string(&config).unwrap();
+            let read = parse(&written);
+            assert_eq!(read, config, "{written}");
+            let mut again = config.clone();
+            again.resolve().unwrap();
+            assert_eq!(again, config);
+            let split = config.common.split.unwrap();
+            assert!((split.train + split.valid.unwrap() + split.test - 1.0).abs() < 1e-12, "{written}");
+            assert!(config.common.normalize.is_some());
+        }
+    }
+
+    #[test]
+    fn the_resolved_text_has_every_key() {
+        let mut config = parse("source = 'synthetic'\nseed = 3");
+        config.resolve().unwrap();
+        let expected = "source = \"synthetic\"\nkind = \"images\"\nsamples = 1000\nimage_size = [28, 28]\n\
+             channels = 1\nnum_classes = 10\nnoise = 0.1\nseed = 3\nnormalize = \"unit\"\n\n\
+             [split]\ntrain = 0.8\nvalid = 0.2\ntest = 0.0\nseed = 0\nshuffle = true\n";
+        assert_eq!(toml::to_string(&config).unwrap(), expected);
+    }
+
+    #[test]
+    fn each_source_has_its_default_split() {
+        let fractions = |text: &str| {
+            let split = parse(text).split_config();
+            (split.train, split.valid, split.test)
+        };
+        assert_eq!(fractions("source = 'digits'"), (0.6, Some(0.2), 0.2));
+        assert_eq!(fractions("source = 'synthetic'"), (0.8, Some(0.2), 0.0));
+        assert_eq!(fractions("source = 'digits'\nsplit = { train = 0.7 }"), (0.7, Some(0.3), 0.0));
+    }
+
+    #[test]
+    fn relative_paths_follow_the_base() {
+        let mut config = parse("source = 'idx'\nimages = 'a/images'\nlabels = '/data/labels'");
+        config.rebase(Path::new("/experiments"));
+        let written = toml::to_string(&config).unwrap();
+        assert!(written.contains("images = \"/experiments/a/images\""), "{written}");
+        assert!(written.contains("labels = \"/data/labels\""), "{written}");
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused_where_they_stand() {
+        let paths = |text: &str| problems(text).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        assert!(paths("source = 'digits'").is_empty());
+        assert_eq!(paths("source = 'digits'\nsplit = { train = 0 }"), ["split.train"]);
+        assert_eq!(paths("source = 'digits'\nsplit = { train = nan }"), ["split.train"]);
+        assert_eq!(
+            paths("source = 'digits'\nsplit = { valid = -0.1, test = 1.5 }"),
+            ["split.valid", "split.test"]
+        );
+        assert_eq!(paths("source = 'digits'\nsplit = { train = 0.7, test = 0.4 }"), ["split"]);
+        assert_eq!(paths("source = 'mnist'\nsplit = { test = 0.1 }"), ["split.test"]);
+        assert_eq!(paths("source = 'idx'"), ["path"]);
+        assert_eq!(paths("source = 'idx'\npath = 'a'\nimages = 'b'"), ["images"]);
+        assert_eq!(paths("source = 'idx'\nimages = 'b'"), ["labels"]);
+        assert_eq!(paths("source = 'idx'\nimages = 'a'\nlabels = 'b'\ntest_labels = 'c'"), ["test_images"]);
+        assert_eq!(
+            paths("source = 'synthetic'\nsamples = 0\nimage_size = [0, 5]\nnum_classes = 1\nnoise = inf"),
+            ["samples", "image_size", "num_classes", "noise"]
+        );
+    }
+
+    #[test]
+    fn keys_belong_to_their_source() {
+        assert_eq!(SourceConfig::keys("mnist"), ["path"]);
+        assert!(SourceConfig::keys("digits").is_empty());
+        let value = toml::Value::Table(toml::from_str("source = 'digits'\nsamples = 3").unwrap());
+        let found = setting::read::<DataConfig>(&value).unwrap_err();
+        assert_eq!(found[0].path.to_string(), "samples");
+        let short: DataConfig = setting::read(&toml::Value::String("digits".into())).unwrap();
+        assert_eq!(short, parse("source = 'digits'"));
+    }
+}
