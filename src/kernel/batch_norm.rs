@@ -100,6 +100,9 @@ pub fn backward(
 
 fn sizes(x: &Tensor, vectors: &[&Tensor]) -> Result<(usize, usize, usize)> {
     let (runs, batch, width) = x.dims3()?;
+    if width == 0 {
+        return Err(Error::Bug("a batch norm was given samples without features".into()));
+    }
     match vectors.iter().find(|vector| vector.dims() != [runs, width]) {
         Some(wrong) => {
             let (x, wrong) = (x.dims(), wrong.dims());

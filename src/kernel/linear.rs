@@ -71,7 +71,7 @@ impl Sizes {
     fn of(x: &Tensor, weight: &Tensor) -> Result<Self> {
         let (runs, batch, inputs) = x.dims3()?;
         let (weight_runs, outputs, weight_inputs) = weight.dims3()?;
-        if (runs, inputs) != (weight_runs, weight_inputs) {
+        if (runs, inputs) != (weight_runs, weight_inputs) || outputs == 0 {
             let (x, weight) = (x.dims(), weight.dims());
             return Err(Error::Bug(format!("a linear layer of weight {weight:?} was given {x:?}")));
         }
@@ -153,7 +153,8 @@ fn slices_backward<T: Element>(
         }
         if need.bias {
             let mut db = Vec::with_capacity(runs * outputs);
-            for dy in dy.chunks_exact((batch * outputs).max(1)) {
+            for run in 0..runs {
+                let dy = gradient(run).numbers;
                 db.extend(simd(|| sum_rows(dy, outputs)).into_iter().map(T::of));
             }
             gradients.bias = Some(new(db, &[runs, outputs])?);

@@ -334,3 +334,103 @@ fn append_uniform<T: Element>(stream: Stream, bound: f64, count: usize, out: &mu
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::checks::numbers;
+
+    const SHAPE: [usize; 2] = [400, 300];
+
+    fn weight(config: &InitConfig, ordinal: u32, seeds: &[u64]) -> Vec<f64> {
+        let init = Initializer::new(config, seeds, DType::F64, &Device::Cpu);
+        numbers(&init.weight(ordinal, Role::LinearWeight, &SHAPE, [300, 400]).unwrap())
+    }
+
+    /// Standard deviation and largest absolute value.
+    fn spread(numbers: &[f64]) -> (f64, f64) {
+        let count = numbers.len() as f64;
+        let mean = numbers.iter().sum::<f64>() / count;
+        let variance = numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
+        assert!(mean.abs() < 5.0 * (variance / count).sqrt(), "mean {mean}");
+        (variance.sqrt(), numbers.iter().fold(0.0, |most, x| most.max(x.abs())))
+    }
+
+    /// Bounds of the uniform kinds and deviations of all, from PyTorch 2.15's documentation of `torch.nn.init`:
+    /// ```python
+    /// w = torch.empty(400, 300, dtype=torch.float64); i = torch.nn.init
+    /// for f in (i.xavier_uniform_, i.xavier_normal_, i.kaiming_uniform_, i.kaiming_normal_,
+    ///           lambda w: i.kaiming_uniform_(w, mode="fan_out", nonlinearity="tanh")):
+    ///     f(w); print(w.std(), w.abs().max())
+    /// # 0.0535 0.0926 | 0.0534 0.258 | 0.0815 0.1414 | 0.0816 0.391 | 0.0834 0.1443
+    /// ```
+    #[test]
+    fn spreads_are_those_of_pytorch() {
+        let fan_out = KaimingConfig { a: 0.0, mode: FanMode::FanOut, nonlinearity: Nonlinearity::Tanh };
+        for (config, std, bound) in [
+            (InitConfig::XavierUniform(XavierConfig::default()), 0.0535, Some(0.0926)),
+            (InitConfig::XavierNormal(XavierConfig::default()), 0.0534, None),
+            (InitConfig::KaimingUniform(KaimingConfig::default()), 0.0815, Some(0.1414)),
+            (InitConfig::KaimingNormal(KaimingConfig::default()), 0.0816, None),
+            (InitConfig::KaimingUniform(fan_out), 0.0834, Some(0.1443)),
+            (InitConfig::Default, 1.0 / 30.0, Some(1.0 / 300f64.sqrt())),
+            (InitConfig::Normal(NormalConfig { mean: 0.0, std: 0.5 }), 0.5, None),
+        ] {
+            let (found_std, found_bound) = spread(&weight(&config, 0, &[1]));
+            assert!((found_std / std - 1.0).abs() < 0.01, "{config:?} {found_std}");
+            match bound {
+                Some(bound) => assert!((found_bound / bound - 1.0).abs() < 0.001, "{config:?} {found_bound}"),
+                None => assert!(found_bound > 3.5 * std, "{config:?} {found_bound}"),
+            }
+        }
+        assert!(weight(&InitConfig::Zeros, 0, &[1]).iter().all(|x| *x == 0.0));
+    }
+
+    /// `torch.nn.init.calculate_gain` of PyTorch 2.15.
+    #[test]
+    fn gains_are_those_of_pytorch() {
+        for (nonlinearity, a, gain) in [
+            (Nonlinearity::LeakyRelu, 0.0, 1.414_213_562_373_095_1),
+            (Nonlinearity::LeakyRelu, 0.2, 1.386_750_490_563_072_8),
+            (Nonlinearity::Tanh, 0.0, 1.666_666_666_666_666_7),
+            (Nonlinearity::Relu, 0.0, 1.414_213_562_373_095_1),
+            (Nonlinearity::Selu, 0.0, 0.75),
+            (Nonlinearity::Linear, 0.0, 1.0),
+            (Nonlinearity::Sigmoid, 0.0, 1.0),
+        ] {
+            assert!((nonlinearity.gain(a) - gain).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn a_draw_is_the_one_that_the_stream_documents() {
+        let found = weight(&InitConfig::Default, 2, &[9]);
+        let mut draws = Stream::new(9, Purpose::Init, 2, Role::LinearWeight as u32).iter();
+        let bound = 1.0 / 300f64.sqrt();
+        for found in found {
+            assert_eq!(found, bound * (2.0 * draws.uniform() - 1.0));
+        }
+    }
+
+    #[test]
+    fn runs_ordinals_and_roles_draw_apart_and_a_run_draws_as_if_alone() {
+        let config = InitConfig::Normal(NormalConfig::default());
+        let both = weight(&config, 0, &[1, 2]);
+        assert_eq!(both[..120_000], weight(&config, 0, &[1]));
+        assert_eq!(both[120_000..], weight(&config, 0, &[2]));
+        assert_ne!(weight(&config, 0, &[1])[..4], weight(&config, 1, &[1])[..4]);
+        let init = Initializer::new(&InitConfig::Default, &[1], DType::F64, &Device::Cpu);
+        let bias = numbers(&init.bias(0, Role::LinearBias, &[4], 300).unwrap());
+        assert_ne!(bias, weight(&InitConfig::Default, 0, &[1])[..4]);
+        let zero = Initializer::new(&config, &[1], DType::F64, &Device::Cpu);
+        assert_eq!(numbers(&zero.bias(0, Role::LinearBias, &[2], 3).unwrap()), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn single_precision_is_the_rounded_double() {
+        let init = Initializer::new(&InitConfig::Default, &[4], DType::F32, &Device::Cpu);
+        let narrow = numbers(&init.weight(0, Role::LinearWeight, &SHAPE, [300, 400]).unwrap());
+        let wide = weight(&InitConfig::Default, 0, &[4]);
+        assert!(narrow.iter().zip(wide).all(|(narrow, wide)| *narrow == f64::from(wide as f32)));
+    }
+}

@@ -3,7 +3,7 @@
 //! With `layers = n` the widths fall arithmetically: step = trunc((in − out) / n), and the n − 1 hidden
 //! widths are in − step, in − 2 step, …: 630, 476, 322, 168 for 784 inputs, 10 outputs and 5 layers.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::layer::LayerConfig;
 use super::layer::activation::ActivationConfig;
@@ -18,13 +18,13 @@ const MAX_LAYERS: usize = 1000;
 
 /// `kind = "mlp"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", default, deny_unknown_fields)]
+#[serde(from = "Written")]
 pub struct MlpConfig {
     /// How many linear layers there are, hidden widths falling arithmetically; 5 unless `hidden` is given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<usize>,
     /// The hidden widths themselves, in place of `layers`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden: Option<Vec<usize>>,
     /// The nonlinearity behind every hidden linear layer.
     pub activation: ActivationConfig,
@@ -47,30 +47,26 @@ pub enum ActivationPosition {
 
 impl Default for MlpConfig {
     fn default() -> Self {
-        Self {
-            layers: Some(DEFAULT_LAYERS),
-            hidden: None,
-            activation: ActivationConfig::default(),
-            regularizer: RegularizerList::default(),
-            activation_position: ActivationPosition::default(),
-        }
+        Written::default().into()
     }
 }
 
-impl<'de> Deserialize<'de> for MlpConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The derived code, then the default that depends on another key.
-        let mut config = Self::deserialize(deserializer)?;
-        if config.hidden.is_none() && config.layers.is_none() {
-            config.layers = Some(DEFAULT_LAYERS);
-        }
-        Ok(config)
-    }
+/// The keys as they are read: what is absent may depend on another key.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Written {
+    layers: Option<usize>,
+    hidden: Option<Vec<usize>>,
+    activation: ActivationConfig,
+    regularizer: RegularizerList,
+    activation_position: ActivationPosition,
 }
 
-impl Serialize for MlpConfig {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
+impl From<Written> for MlpConfig {
+    fn from(written: Written) -> Self {
+        let Written { layers, hidden, activation, regularizer, activation_position } = written;
+        let layers = if hidden.is_none() { layers.or(Some(DEFAULT_LAYERS)) } else { layers };
+        Self { layers, hidden, activation, regularizer, activation_position }
     }
 }
 
@@ -151,7 +147,7 @@ mod tests {
         assert_eq!(widths(5, 784, 10), [630, 476, 322, 168]);
         // (2 − 10) / 3 is −2 after truncation, not −3.
         assert_eq!(widths(3, 2, 10), [4, 6]);
-        assert_eq!(widths(1, 784, 10), []);
+        assert!(widths(1, 784, 10).is_empty());
         assert_eq!(widths(1000, 3, 2), [3; 999]);
         assert_eq!(MlpConfig { hidden: Some(vec![7]), ..MlpConfig::default() }.hidden_widths(1, 1), [7]);
     }

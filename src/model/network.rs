@@ -186,3 +186,312 @@ impl Model {
         Summary { input_shape: self.input_shape.clone(), rows, parameters, trainable }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::checks::{assert_close, differences, dot, normal, numbers, tensor};
+    use crate::kernel::set_threads;
+    use crate::model::layer::activation::{ActivationConfig, EluConfig};
+    use crate::model::layer::batch_norm::BatchNormConfig;
+    use crate::model::layer::dropout::DropoutConfig;
+    use crate::model::{ArchitectureConfig, MlpConfig, ModelSettings, RegularizerConfig, RegularizerList};
+
+    const PASS: Pass<'_> = Pass::Training { seeds: &[7], step: 1 };
+
+    fn mlp(config: MlpConfig) -> ModelConfig {
+        ModelConfig { common: ModelSettings::default(), kind: ArchitectureConfig::Mlp(config) }
+    }
+
+    fn hidden(widths: &[usize]) -> MlpConfig {
+        MlpConfig { layers: None, hidden: Some(widths.to_vec()), ..MlpConfig::default() }
+    }
+
+    fn build(config: MlpConfig, input: &[usize], outputs: usize, dtype: DType) -> Model {
+        Model::build(&mlp(config), input, outputs, 7, dtype, &Device::Cpu).unwrap()
+    }
+
+    fn dropout(p: f64) -> RegularizerConfig {
+        RegularizerConfig::Dropout(DropoutConfig { p })
+    }
+
+    #[test]
+    fn names_counts_and_shapes_are_those_of_pytorch() {
+        // PyTorch 2.15: sum(p.numel() for p in m.parameters()) of Linear → LeakyReLU → BatchNorm1d blocks.
+        let model = build(hidden(&[128, 128, 128]), &[1, 28, 28], 10, DType::F32);
+        assert_eq!(model.summary().parameters, 135_562);
+        let exercise = build(MlpConfig::default(), &[1, 28, 28], 10, DType::F32);
+        assert_eq!(exercise.summary().parameters, 1_007_646);
+
+        // list(m.state_dict()) of such a module with one hidden layer under the attribute `layers`.
+        let names: Vec<(String, Vec<usize>)> = build(hidden(&[3]), &[2], 1, DType::F32)
+            .tensors()
+            .unwrap()
+            .into_iter()
+            .map(|(name, tensor)| (name, tensor.dims().to_vec()))
+            .collect();
+        let expected = [
+            ("layers.0.weight", vec![3, 2]),
+            ("layers.0.bias", vec![3]),
+            ("layers.2.weight", vec![3]),
+            ("layers.2.bias", vec![3]),
+            ("layers.2.running_mean", vec![3]),
+            ("layers.2.running_var", vec![3]),
+            ("layers.2.num_batches_tracked", vec![]),
+            ("layers.3.weight", vec![1, 3]),
+            ("layers.3.bias", vec![1]),
+        ];
+        assert_eq!(names, expected.map(|(name, dims)| (name.to_owned(), dims)));
+    }
+
+    #[test]
+    fn the_summary_reads_as_a_table() {
+        let mut config = hidden(&[128, 16]);
+        config.regularizer = RegularizerList::new(vec![
+            RegularizerConfig::BatchNorm(BatchNormConfig::default()),
+            dropout(0.3),
+        ]);
+        let mut model = build(config, &[1, 28, 28], 10, DType::F32);
+        for (_, one) in model.parameters_mut().into_iter().take(2) {
+            one.trainable = false;
+        }
+        insta::assert_snapshot!(model.summary(), @r"
+        Layer     Kind              Output  Parameters
+        layers.0  Linear(784, 128)  [128]      100,480
+        layers.1  LeakyReLU(0.01)   [128]            -
+        layers.2  BatchNorm1d(128)  [128]          256
+        layers.3  Dropout(0.3)      [128]            -
+        layers.4  Linear(128, 16)   [16]         2,064
+        layers.5  LeakyReLU(0.01)   [16]             -
+        layers.6  BatchNorm1d(16)   [16]            32
+        layers.7  Dropout(0.3)      [16]             -
+        layers.8  Linear(16, 10)    [10]           170
+        Input: [1, 28, 28]
+        Parameters: 103,002, trainable: 2,522
+        ");
+    }
+
+    /// ```python
+    /// # PyTorch 2.15
+    /// m = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LeakyReLU(), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2)).double()
+    /// for p in m.parameters():
+    ///     p.copy_(((torch.arange(p.numel(), dtype=torch.float64) + 1) * 0.5).sin().reshape(p.shape))
+    /// x = torch.arange(8, dtype=torch.float64).cos().reshape(4, 2)
+    /// y = m(x); (y * y).sum().backward(); print(y)
+    /// for n, p in m.named_parameters(): print(n, p.grad)
+    /// ```
+    #[test]
+    fn a_whole_step_agrees_with_pytorch() {
+        let mut model = build(hidden(&[3]), &[2], 2, DType::F64);
+        for (_, one) in model.parameters_mut() {
+            let count = one.value.elem_count();
+            let wave: Vec<f64> = (1..=count).map(|i| (i as f64 * 0.5).sin()).collect();
+            one.value = tensor(&wave, one.value.dims());
+        }
+        let x: Vec<f64> = (0..8).map(|i| f64::from(i).cos()).collect();
+        let y = model.forward(&tensor(&x, &[1, 4, 2]), &PASS).unwrap();
+        let expected_y = [
+            4.247_043_942_694,
+            2.895_381_581_342,
+            0.243_213_050_734,
+            0.617_206_492_54,
+            0.745_725_177_059,
+            1.101_879_233_815,
+            4.413_394_038_489,
+            3.072_632_046_077,
+        ];
+        assert_close(&numbers(&y), &expected_y, 1e-11);
+        model.backward(&(y * 2.0).unwrap()).unwrap();
+        model.assert_gradients().unwrap();
+        let expected: [(&str, &[f64]); 6] = [
+            (
+                "layers.0.weight",
+                &[
+                    0.403_535_862_579,
+                    -0.069_359_534_924,
+                    0.155_907_741_722,
+                    -0.039_848_061_72,
+                    -0.248_631_940_383,
+                    1.058_673_281_333,
+                ],
+            ),
+            ("layers.0.bias", &[-0.281_456_635_654, -0.141_607_829_86, 0.0]),
+            ("layers.2.weight", &[15.142_133_049_186, 18.111_004_091_533, 16.541_190_735_099]),
+            ("layers.2.bias", &[23.232_034_096_647, 25.440_369_867_085, 21.420_015_830_143]),
+            (
+                "layers.3.weight",
+                &[
+                    16.571_510_323_17,
+                    29.190_912_247_352,
+                    34.587_592_307_085,
+                    11.495_414_131_653,
+                    20.191_268_678_957,
+                    23.846_110_523_319,
+                ],
+            ),
+            ("layers.3.bias", &[19.298_752_417_951, 15.374_198_707_55]),
+        ];
+        for ((name, one), (expected_name, expected)) in model.parameters().into_iter().zip(expected) {
+            assert_eq!(name, expected_name);
+            assert_close(&numbers(one.gradient.as_ref().unwrap()), expected, 1e-11);
+        }
+    }
+
+    #[test]
+    fn gradients_of_a_whole_network_are_those_of_finite_differences_for_every_run() {
+        let mut config = hidden(&[5, 4]);
+        config.activation = ActivationConfig::Elu(EluConfig::default());
+        config.regularizer = RegularizerList::new(vec![
+            RegularizerConfig::BatchNorm(BatchNormConfig::default()),
+            dropout(0.2),
+        ]);
+        let pass = Pass::Training { seeds: &[3, 4], step: 2 };
+        let (device, dtype) = (Device::Cpu, DType::F64);
+        let mut model = Model::build_runs(&mlp(config), &[1, 2, 3], 2, &[3, 4], dtype, &device).unwrap();
+        let x = normal(1, &[2, 6, 1, 2, 3], dtype);
+        let dy = normal(2, &[2, 6, 2], dtype);
+        model.forward(&x, &pass).unwrap();
+        model.backward(&dy).unwrap();
+        let found: Vec<Tensor> =
+            model.parameters().into_iter().map(|(_, one)| one.gradient.clone().unwrap()).collect();
+        for (index, found) in found.iter().enumerate() {
+            let start = model.parameters()[index].1.value.clone();
+            let expected = differences(&start, |value| {
+                model.parameters_mut()[index].1.value = value.clone();
+                dot(&model.forward(&x, &pass).unwrap(), &dy)
+            });
+            model.parameters_mut()[index].1.value = start;
+            assert_close(&numbers(found), &expected, 1e-6);
+        }
+    }
+
+    #[test]
+    fn runs_beside_each_other_are_the_runs_alone() {
+        let config = mlp(hidden(&[9, 5]));
+        let (device, dtype) = (Device::Cpu, DType::F32);
+        let x = normal(1, &[2, 8, 4], dtype);
+        let mut both = Model::build_runs(&config, &[4], 3, &[3, 4], dtype, &device).unwrap();
+        let y = both.forward(&x, &Pass::Training { seeds: &[3, 4], step: 1 }).unwrap();
+        both.backward(&y).unwrap();
+        for (run, seed) in [3, 4].into_iter().enumerate() {
+            let mut alone = Model::build(&config, &[4], 3, seed, dtype, &device).unwrap();
+            let pass = Pass::Training { seeds: &[seed], step: 1 };
+            let alone_y = alone.forward(&x.narrow(0, run, 1).unwrap(), &pass).unwrap();
+            assert_eq!(numbers(&y.narrow(0, run, 1).unwrap()), numbers(&alone_y));
+            alone.backward(&alone_y).unwrap();
+            for ((_, both), (name, alone)) in both.parameters().into_iter().zip(alone.parameters()) {
+                let slice = both.gradient.as_ref().unwrap().narrow(0, run, 1).unwrap();
+                assert_eq!(numbers(&slice), numbers(alone.gradient.as_ref().unwrap()), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_layers_change_neither_weights_nor_masks() {
+        let with = |entries: Vec<RegularizerConfig>| {
+            let config = MlpConfig { regularizer: RegularizerList::new(entries), ..hidden(&[6, 5]) };
+            build(config, &[4], 3, DType::F32)
+        };
+        let linear = |model: &Model| -> Vec<Vec<f64>> {
+            let of = |(_, one): (String, &Parameter)| numbers(&one.value);
+            model.parameters().into_iter().filter(|(_, one)| one.value.rank() == 3).map(of).collect()
+        };
+        let norm = RegularizerConfig::BatchNorm(BatchNormConfig::default());
+        let plain = with(vec![]);
+        assert_eq!(linear(&plain), linear(&with(vec![dropout(0.5), norm.clone()])));
+
+        // The mask of the first dropout layer shows in the zeros behind it.
+        let zeros = |mut model: Model, index: usize| -> Vec<bool> {
+            let mut x = normal(3, &[1, 20, 4], DType::F32);
+            for place in &mut model.layers[..=index] {
+                x = place.layer.forward(&x, &PASS).unwrap();
+            }
+            numbers(&x).iter().map(|x| *x == 0.0).collect()
+        };
+        let alone = zeros(with(vec![dropout(0.5)]), 2);
+        assert!(alone.contains(&true) && alone.contains(&false));
+        assert_eq!(alone, zeros(with(vec![norm, dropout(0.5)]), 3));
+    }
+
+    #[test]
+    fn no_layer_computes_what_nobody_needs() {
+        let mut model = build(hidden(&[3, 3]), &[2], 2, DType::F64);
+        let x = normal(1, &[1, 4, 2], DType::F64);
+        assert!(model.assert_gradients().is_err());
+        // Only the last linear layer trains: the pass must end there.
+        let last = model.layers.len() - 1;
+        for (name, one) in model.parameters_mut() {
+            one.trainable = name.starts_with(&format!("layers.{last}."));
+        }
+        let y = model.forward(&x, &PASS).unwrap();
+        model.backward(&y).unwrap();
+        model.assert_gradients().unwrap();
+        let with: Vec<String> = model
+            .parameters()
+            .into_iter()
+            .filter(|(_, one)| one.gradient.is_some())
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(with, [format!("layers.{last}.weight"), format!("layers.{last}.bias")]);
+        for (_, one) in model.parameters_mut() {
+            one.trainable = false;
+        }
+        model.forward(&x, &PASS).unwrap();
+        model.backward(&y).unwrap();
+    }
+
+    #[test]
+    fn every_thread_count_gives_the_same_bits() {
+        let pass = || {
+            let mut model = build(hidden(&[300, 200]), &[1, 28, 28], 10, DType::F32);
+            let x = normal(1, &[1, 256, 1, 28, 28], DType::F32);
+            let y = model.forward(&x, &PASS).unwrap();
+            model.backward(&y).unwrap();
+            let gradients = model.parameters().into_iter().map(|(_, one)| one.gradient.clone().unwrap());
+            gradients.map(|gradient| numbers(&gradient)).collect::<Vec<_>>()
+        };
+        let alone = pass();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let together = pool.install(|| {
+            set_threads(2);
+            let found = pass();
+            set_threads(1);
+            found
+        });
+        assert!(alone == together);
+    }
+
+    #[test]
+    fn batches_and_sizes_that_do_not_fit_are_errors() {
+        let mut model = build(hidden(&[3]), &[2], 2, DType::F32);
+        assert!(model.forward(&normal(1, &[1, 4, 3], DType::F32), &PASS).is_err());
+        assert!(model.forward(&normal(1, &[4], DType::F32), &PASS).is_err());
+        assert!(model.forward(&normal(1, &[2, 4, 2], DType::F32), &PASS).is_err());
+        let config = mlp(MlpConfig::default());
+        assert!(Model::build(&config, &[2], 0, 1, DType::F32, &Device::Cpu).is_err());
+        assert!(Model::build(&config, &[], 2, 1, DType::F32, &Device::Cpu).is_ok(), "a scalar is one input");
+        assert!(Model::build(&config, &[2], 2, 1, DType::U8, &Device::Cpu).is_err());
+    }
+
+    /// Prints the cost of a step of the exercise's network: `cargo test --release -- --ignored step_time`.
+    #[test]
+    #[ignore = "a measurement, not a check"]
+    #[expect(clippy::print_stderr, reason = "its result is for whoever runs it")]
+    fn step_time() {
+        let started = std::time::Instant::now();
+        let mut model = build(MlpConfig::default(), &[1, 28, 28], 10, DType::F32);
+        eprintln!("build {:?}", started.elapsed());
+        let x = normal(1, &[1, 256, 1, 28, 28], DType::F32);
+        let mut times: Vec<(std::time::Duration, std::time::Duration)> = (0..40)
+            .map(|_| {
+                let started = std::time::Instant::now();
+                let y = model.forward(&x, &PASS).unwrap();
+                let forward = started.elapsed();
+                model.backward(&y).unwrap();
+                (started.elapsed(), forward)
+            })
+            .collect();
+        times.sort();
+        eprintln!("step {:?}, forward {:?} (median of 40)", times[20].0, times[20].1);
+    }
+}

@@ -167,3 +167,151 @@ fn read_checked(path: &Path) -> Result<Vec<u8>> {
 fn unreadable(path: &Path, reason: &dyn std::fmt::Display) -> Error {
     Error::unreadable(path, format!("it is damaged or not a safetensors file: {reason}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use safetensors::tensor::{Dtype, TensorView, serialize};
+
+    use super::*;
+    use crate::kernel::checks::{normal, numbers};
+    use crate::model::{ArchitectureConfig, MlpConfig, ModelConfig, ModelSettings, Pass};
+
+    fn config() -> ModelConfig {
+        let mlp = MlpConfig { layers: None, hidden: Some(vec![3]), ..MlpConfig::default() };
+        ModelConfig { common: ModelSettings::default(), kind: ArchitectureConfig::Mlp(mlp) }
+    }
+
+    fn model(seed: u64) -> Model {
+        Model::build(&config(), &[2], 2, seed, DType::F32, &Device::Cpu).unwrap()
+    }
+
+    fn trained() -> Model {
+        let mut model = model(1);
+        let x = normal(1, &[1, 4, 2], DType::F32);
+        model.forward(&x, &Pass::Training { seeds: &[1], step: 1 }).unwrap();
+        model
+    }
+
+    fn same(a: &[(String, Tensor)], b: &[(String, Tensor)]) -> bool {
+        a.len() == b.len()
+            && a.iter().zip(b).all(|(a, b)| {
+                a.0 == b.0
+                    && a.1.dtype() == b.1.dtype()
+                    && a.1.dims() == b.1.dims()
+                    && numbers(&a.1) == numbers(&b.1)
+            })
+    }
+
+    #[test]
+    fn a_file_brings_weights_and_buffers_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let tensors = trained().tensors().unwrap();
+        let map: std::collections::HashMap<String, Tensor> = tensors.iter().cloned().collect();
+        candle_core::safetensors::save(&map, &path).unwrap();
+        let mut config = config();
+        config.common.weights = Some(path);
+        let loaded = Model::build(&config, &[2], 2, 99, DType::F32, &Device::Cpu).unwrap();
+        assert!(same(&loaded.tensors().unwrap(), &tensors));
+        assert!(!same(&model(99).tensors().unwrap(), &tensors));
+        // Another number type is converted.
+        let wide = Model::build(&config, &[2], 2, 99, DType::F64, &Device::Cpu).unwrap();
+        assert_eq!(numbers(&wide.tensors().unwrap()[0].1), numbers(&tensors[0].1));
+    }
+
+    #[test]
+    fn a_snapshot_and_what_was_loaded_have_numbers_of_their_own() {
+        let mut first = trained();
+        let snapshot = first.snapshot().unwrap();
+        let kept = numbers(&snapshot[0].1);
+        let mut second = model(2);
+        second.load_tensors(&first.tensors().unwrap(), true).unwrap();
+        let one = &first.parameters_mut()[0].1.value;
+        crate::kernel::write::<f32, _>(one, |numbers| numbers.fill(5.0)).unwrap();
+        assert_eq!(numbers(&first.tensors().unwrap()[0].1), [5.0; 6]);
+        assert_eq!(numbers(&snapshot[0].1), kept);
+        assert_eq!(numbers(&second.tensors().unwrap()[0].1), kept);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_and_changes_nothing() {
+        let good = trained().tensors().unwrap();
+        let refused = |change: &dyn Fn(&mut Vec<(String, Tensor)>), strict: bool| -> Option<String> {
+            let (mut given, mut model) = (good.clone(), model(3));
+            let before = model.snapshot().unwrap();
+            change(&mut given);
+            let error = model.load_tensors(&given, strict).err()?;
+            assert!(same(&before, &model.tensors().unwrap()));
+            Some(error.to_string())
+        };
+        let without = |name: &'static str| move |all: &mut Vec<_>| all.retain(|(n, _)| n != name);
+        let missing = refused(&without("layers.2.running_var"), true).unwrap();
+        assert_eq!(missing, "the weights do not fit the model: layers.2.running_var is missing");
+        assert_eq!(refused(&without("layers.2.num_batches_tracked"), true), None);
+        assert_eq!(refused(&without("layers.2.running_var"), false), None);
+        let add = |all: &mut Vec<(String, Tensor)>| all.push(("layers.9.weight".into(), all[0].1.clone()));
+        let unknown = refused(&add, true).unwrap();
+        assert_eq!(unknown, "the weights do not fit the model: the model has no layers.9.weight");
+        assert_eq!(refused(&add, false), None);
+        let turn = |all: &mut Vec<(String, Tensor)>| all[0].1 = all[0].1.t().unwrap();
+        for strict in [true, false] {
+            let shape = refused(&turn, strict).unwrap();
+            assert_eq!(
+                shape,
+                "the weights do not fit the model: layers.0.weight has the shape [2, 3], the model wants [3, 2]"
+            );
+        }
+    }
+
+    fn file() -> Vec<u8> {
+        let data: Vec<u8> = [1f32, 2.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let view = TensorView::new(Dtype::F32, vec![2], &data).unwrap();
+        serialize([("b", &view), ("a", &view)], None).unwrap()
+    }
+
+    #[test]
+    fn tensors_come_sorted_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        std::fs::write(&path, file()).unwrap();
+        let tensors = read_tensors(&path).unwrap();
+        let names: Vec<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(numbers(&tensors[0].1), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn damaged_and_foreign_files_are_unreadable_and_never_a_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let refuse = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            match read_tensors(&path) {
+                Err(Error::Unreadable { reason, .. }) => reason,
+                other => panic!("{other:?}"),
+            }
+        };
+        let good = file();
+        for length in 0..good.len() {
+            refuse(&good[..length]);
+        }
+        refuse(&[good.clone(), vec![0]].concat());
+        refuse(&[0xff; 64]);
+        refuse(b"PK\x03\x04 this is a zip, as torch.save writes");
+        let header = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes(), &[0; 8]].concat();
+        for text in [
+            r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296,2],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551615]}}"#,
+            r#"{"a":{"dtype":"X32","shape":[2],"data_offsets":[0,8]}}"#,
+            r#"{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}}"#,
+            "[[[[[[[[",
+        ] {
+            let bytes = header(text);
+            refuse(&bytes);
+        }
+        assert!(matches!(read_tensors(folder.path()), Err(Error::Unreadable { .. })));
+        assert!(matches!(read_tensors(&folder.path().join("none")), Err(Error::Unreadable { .. })));
+    }
+}
