@@ -8,8 +8,11 @@
 pub mod error;
 pub mod kernel;
 pub mod model;
+pub mod output;
+pub mod report;
 pub mod rng;
 pub mod setting;
+pub mod store;
 pub mod train;
 
 pub use error::{Error, Result};

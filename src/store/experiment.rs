@@ -1,0 +1,52 @@
+//! The experiment file beside its runs.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::{file, layout};
+use crate::{Error, Result};
+
+/// Keeps `text` as the experiment's file. One with another text is kept too, under the next free number.
+pub fn save_experiment(experiment_dir: &Path, text: &str) -> Result<()> {
+    let locks = experiment_dir.join(layout::LOCKS);
+    file::create_folder(&locks)?;
+    // Two programs may start the same experiment at once; where there are no locks, each still writes a
+    // whole file.
+    let lock_path = locks.join(layout::EXPERIMENT);
+    let lock = File::options()
+        .create(true)
+        .append(true)
+        .open(&lock_path)
+        .map_err(Error::io("open the lock", &lock_path))?;
+    let _ = lock.lock();
+
+    let path = experiment_dir.join(layout::EXPERIMENT);
+    if let Some(present) = file::read(&path)? {
+        if present == text.as_bytes() {
+            return Ok(());
+        }
+        let free = (1..).map(layout::older_experiment).find(|name| !experiment_dir.join(name).exists());
+        let older = experiment_dir.join(free.unwrap_or_default());
+        file::write(&older, &present, file::Durability::Now)?;
+    }
+    file::write(&path, text.as_bytes(), file::Durability::Now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_texts_are_kept_and_equal_ones_are_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("sweep");
+        for text in ["a = 1", "a = 1", "a = 2", "a = 3", "a = 3"] {
+            save_experiment(&dir, text).unwrap();
+        }
+        let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+        assert_eq!(read("experiment.toml"), "a = 3");
+        assert_eq!(read("experiment.1.toml"), "a = 1");
+        assert_eq!(read("experiment.2.toml"), "a = 2");
+        assert!(!dir.join("experiment.3.toml").exists());
+    }
+}
