@@ -3,25 +3,25 @@
 /// `value` with `digits` significant digits: `0.388`, `12.3`, `1.2e-7`, `NaN`.
 ///
 /// Zeros at the end stay, so that a column lines up; whole numbers below 10^`digits` have no point.
-pub fn significant(value: f64, digits: usize) -> String {
+pub fn significant(value: f64, digits: u8) -> String {
     if !value.is_finite() {
         return value.to_string();
     }
-    if value == 0.0 || value.fract() == 0.0 && value.abs() < 10f64.powi(digits as i32) {
+    if value == 0.0 || value.fract() == 0.0 && value.abs() < 10f64.powi(i32::from(digits)) {
         // Also turns -0 into 0.
         return format!("{}", value + 0.0);
     }
     let exponent = exponent(value, digits);
     if !(-4..9).contains(&exponent) {
-        return format!("{value:.*e}", digits.saturating_sub(1));
+        return format!("{value:.*e}", usize::from(digits.saturating_sub(1)));
     }
-    let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
+    let decimals = (i32::from(digits) - 1 - exponent).max(0) as usize;
     format!("{value:.decimals$}")
 }
 
 /// `mean ± std`: two significant digits of the deviation, and the mean to the same place.
 pub fn mean_std(mean: f64, std: Option<f64>) -> String {
-    const PLAIN: usize = 4;
+    const PLAIN: u8 = 4;
     let Some(std) = std else { return significant(mean, PLAIN) };
     if !std.is_finite() || std == 0.0 {
         return format!("{} ± {}", significant(mean, PLAIN), significant(std, 2));
@@ -49,8 +49,8 @@ pub fn duration(seconds: f64) -> String {
 }
 
 /// The power of ten of the first digit, after rounding to `digits` digits: 0.0996 to two digits is 0.10.
-fn exponent(value: f64, digits: usize) -> i32 {
-    let text = format!("{:.*e}", digits.saturating_sub(1), value.abs());
+fn exponent(value: f64, digits: u8) -> i32 {
+    let text = format!("{:.*e}", usize::from(digits.saturating_sub(1)), value.abs());
     text.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0)
 }
 
@@ -69,7 +69,7 @@ mod tests {
             (12.0, "12"),
             (99999.0, "99999"),
             (123_456_789_012.5, "1.235e11"),
-            (-0.999_99, "-1.0000"),
+            (-0.999_99, "-1.000"),
             (0.0, "0"),
             (-0.0, "0"),
             (f64::NAN, "NaN"),

@@ -18,7 +18,7 @@ use crate::store::Status;
 use crate::train::event::{Ending, Event, Observer, Outcome, Row};
 
 /// Digits of a metric.
-const DIGITS: usize = 4;
+const DIGITS: u8 = 4;
 
 /// The display of one request; clones show on the same.
 #[derive(Debug, Clone)]
@@ -223,7 +223,10 @@ fn metrics(row: &Row) -> String {
     let shown = headline(&names);
     let is_shown = |name: &String| name == "train_loss" || shown.contains(name);
     let texts = row.values.iter().filter(|(name, _)| is_shown(name));
-    texts.map(|(name, value)| format!("{name} {}", significant(*value, DIGITS))).collect::<Vec<_>>().join("  ")
+    texts
+        .map(|(name, value)| format!("{name} {}", significant(*value, DIGITS)))
+        .collect::<Vec<_>>()
+        .join("  ")
 }
 
 fn word(status: Status) -> String {

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::export;
 use super::number::{duration, mean_std, significant};
-use crate::Result;
 use crate::report::Spread;
+use crate::{Result, store};
 
 /// Digits of a number that stands alone.
-const DIGITS: usize = 4;
+const DIGITS: u8 = 4;
 
 /// Named columns and rows of cells.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -46,8 +46,10 @@ pub enum Cell {
     Text(String),
     /// A whole number.
     Count(usize),
-    /// Any number.
+    /// Any number, shown with a few digits.
     Number(f64),
+    /// A number, shown with all of its digits.
+    Exact(f64),
     /// A mean with its deviation.
     Spread(Spread),
     /// A wall time in seconds.
@@ -86,6 +88,7 @@ impl Cell {
             Self::Text(text) => text.clone(),
             Self::Count(count) => count.to_string(),
             Self::Number(number) => significant(*number, DIGITS),
+            Self::Exact(number) => store::number(*number),
             Self::Spread(spread) => mean_std(spread.mean, spread.std),
             Self::Seconds(seconds) => duration(*seconds),
             Self::Time(time) => time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
@@ -133,7 +136,8 @@ impl Table {
         let keep: Vec<bool> = (0..self.columns.len())
             .map(|column| self.rows.iter().any(|row| row[column] != Cell::Empty))
             .collect();
-        let columns = self.columns.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(c, _)| c).collect();
+        let columns =
+            self.columns.into_iter().zip(&keep).filter(|(_, keep)| **keep).map(|(c, _)| c).collect();
         let rows = self
             .rows
             .into_iter()
@@ -170,7 +174,11 @@ pub(super) fn example() -> Table {
     let spread = Spread::of([0.375, 0.5]).unwrap();
     table.push(vec![Cell::Text("adam | lr".into()), Cell::Count(12), Cell::Spread(spread)]);
     let single = Spread::of([f64::NAN]).unwrap();
-    table.push(vec![Cell::Text("say \"sgd\", 확률적\n경사".into()), Cell::Number(0.1 + 0.2), Cell::Spread(single)]);
+    table.push(vec![
+        Cell::Text("say \"sgd\", 확률적\n경사".into()),
+        Cell::Number(0.1 + 0.2),
+        Cell::Spread(single),
+    ]);
     table.push(vec![Cell::Text(String::new())]);
     table
 }

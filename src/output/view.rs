@@ -46,7 +46,10 @@ pub fn comparison(comparison: &Comparison) -> Table {
     columns.extend(tests.iter().map(|name| Column::spread(format!("test_{name}"))));
     columns.extend(metrics.iter().map(Column::spread));
     columns.extend([Column::spread("epoch"), Column::spread("seconds")]);
-    columns.extend([Column::number("failed"), Column::number("unfinished")]);
+    let (failed, unfinished) =
+        (groups.iter().any(|group| group.failed > 0), groups.iter().any(|group| group.unfinished > 0));
+    columns.extend(failed.then(|| Column::number("failed")));
+    columns.extend(unfinished.then(|| Column::number("unfinished")));
     let mut table = Table::new(columns);
     for group in groups {
         let mut cells: Vec<Cell> = comparison.keys.iter().map(|key| setting(group, key)).collect();
@@ -54,8 +57,8 @@ pub fn comparison(comparison: &Comparison) -> Table {
         cells.extend(tests.iter().map(|name| Cell::of(group.test.get(*name).copied(), Cell::Spread)));
         cells.extend(metrics.iter().map(|name| Cell::of(group.metrics.get(name).copied(), Cell::Spread)));
         cells.extend([Cell::of(group.epoch, Cell::Spread), Cell::of(group.seconds, Cell::Spread)]);
-        let some = |count: usize| if count == 0 { Cell::Empty } else { Cell::Count(count) };
-        cells.extend([some(group.failed), some(group.unfinished)]);
+        cells.extend(failed.then_some(Cell::Count(group.failed)));
+        cells.extend(unfinished.then_some(Cell::Count(group.unfinished)));
         table.push(cells);
     }
     table.without_empty_columns()
@@ -76,7 +79,8 @@ pub fn difference(difference: &Difference) -> (Table, Table) {
         metrics.align_right(column);
     }
     for line in &difference.metrics {
-        let value = |value: Option<f64>| Cell::of(value, Cell::Number);
+        // A difference may lie in the last digit only.
+        let value = |value: Option<f64>| Cell::of(value, Cell::Exact);
         metrics.push(vec![text(&line.name), value(line.left), value(line.right)]);
     }
     (settings, metrics)
@@ -103,9 +107,14 @@ pub fn facts(sheet: &Sheet) -> Table {
     fact("last epoch", epoch(&record.last).unwrap_or_default());
     fact("parameters", if record.parameters == 0 { String::new() } else { record.parameters.to_string() });
     let data = &record.data;
-    fact("samples", format!("{} train, {} valid, {} test", data.train, data.valid, data.test));
-    fact("started", Cell::Time(record.started).render());
-    fact("time", Cell::Seconds(record.seconds).render());
+    let parts = [("train", data.train), ("valid", data.valid), ("test", data.test)];
+    let parts = parts.into_iter().filter(|(_, count)| *count > 0);
+    fact("samples", parts.map(|(part, count)| format!("{count} {part}")).collect::<Vec<_>>().join(", "));
+    // A damaged record knows no time.
+    if record.attempts > 0 {
+        fact("started", Cell::Time(record.started).render());
+        fact("time", Cell::Seconds(record.seconds).render());
+    }
     let attempts = if record.attempts > 1 { record.attempts.to_string() } else { String::new() };
     fact("attempts", attempts);
     fact("device", record.device.clone());
@@ -154,7 +163,9 @@ fn short_keys(keys: &[String]) -> Vec<String> {
         *uses.entry(tail).or_insert(0) += 1;
     }
     keys.iter()
-        .map(|key| tails(key).into_iter().find(|tail| uses.get(tail) == Some(&1)).unwrap_or_else(|| key.clone()))
+        .map(|key| {
+            tails(key).into_iter().find(|tail| uses.get(tail) == Some(&1)).unwrap_or_else(|| key.clone())
+        })
         .collect()
 }
 
@@ -172,6 +183,8 @@ mod tests {
         record.assignment.insert("seed".into(), seed.into());
         record.status = Status::Completed;
         record.seconds = 75.0;
+        record.data.train = 1437;
+        record.data.test = 360;
         let value = |name: &str, value| (name.to_owned(), value);
         let values = vec![
             value("train_loss", loss / 2.0),
@@ -240,20 +253,20 @@ mod tests {
         p    n       valid_loss   valid_accuracy   epoch  seconds  failed
         ─────────────────────────────────────────────────────────────────
         0.3  2  0.3506 ± 0.0071  0.9123 ± 0.0018  17 ± 0   75 ± 0       1
-        0    2    0.422 ± 0.014  0.8944 ± 0.0035  17 ± 0   75 ± 0
+        0    2    0.422 ± 0.014  0.8944 ± 0.0035  17 ± 0   75 ± 0       0
         0.5  0                                                          1
         ");
         insta::assert_snapshot!(compared(true).markdown(), @"
         | p | n | test_loss | test_accuracy | valid_loss | valid_accuracy | epoch | seconds | failed |
         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
         | 0.3 | 2 | 0.4006 ± 0.0071 | 0.8750 ± 0 | 0.3506 ± 0.0071 | 0.9123 ± 0.0018 | 17 ± 0 | 75 ± 0 | 1 |
-        | 0 | 2 | 0.472 ± 0.014 | 0.8750 ± 0 | 0.422 ± 0.014 | 0.8944 ± 0.0035 | 17 ± 0 | 75 ± 0 | |
+        | 0 | 2 | 0.472 ± 0.014 | 0.8750 ± 0 | 0.422 ± 0.014 | 0.8944 ± 0.0035 | 17 ± 0 | 75 ± 0 | 0 |
         | 0.5 | 0 | | | | | | | 1 |
         ");
         insta::assert_snapshot!(compared(false).csv().unwrap(), @"
         p,n,valid_loss,valid_loss_std,valid_accuracy,valid_accuracy_std,epoch,epoch_std,seconds,seconds_std,failed
         0.3,2,0.3506,0.007071067811865481,0.91235,0.001767766952966331,17,0,75,0,1
-        0,2,0.4222,0.01400071426749363,0.89445,0.003500178566873417,17,0,75,0,
+        0,2,0.4222,0.01400071426749363,0.89445,0.003500178566873417,17,0,75,0,0
         0.5,0,,,,,,,,,1
         ");
     }
@@ -269,12 +282,12 @@ mod tests {
         model.regularizer.p  0    0.5
         ");
         insta::assert_snapshot!(metrics.text(None), @"
-        metric             e/a     e/b
-        ──────────────────────────────
-        train_loss      0.1250  0.1875
-        valid_loss      0.2500  0.3750
-        valid_accuracy  0.9375  0.9062
-        test_loss       0.3000  0.4250
+        metric             e/a      e/b
+        ───────────────────────────────
+        train_loss       0.125   0.1875
+        valid_loss        0.25    0.375
+        valid_accuracy  0.9375  0.90625
+        test_loss          0.3    0.425
         ");
     }
 
@@ -291,7 +304,7 @@ mod tests {
         swept       model.regularizer.p = 0.25, seed = 1
         best epoch  17
         last epoch  20
-        samples     0 train, 0 valid, 0 test
+        samples     1437 train, 360 test
         started     2026-03-01 12:00:00
         time        1 min 15 s
         ");

@@ -96,7 +96,7 @@ mod tests {
     use crate::train::event::Row;
 
     fn entry(name: &str, loss: f64, test: &[(&str, f64)]) -> RunEntry {
-        let mut record = RunRecord::new(name, name, "exp", Default::default());
+        let mut record = RunRecord::new(name, name, "exp", jiff::Timestamp::default());
         let values = vec![("train_loss".to_owned(), 0.5), ("valid_loss".to_owned(), loss)];
         record.best = Some(Row { epoch: 3, step: 30, lr: 0.1, values });
         record.test = test.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
@@ -107,8 +107,10 @@ mod tests {
     fn only_what_differs_is_named() {
         let (a, b) = (entry("a", 0.3, &[("loss", 0.1)]), entry("b", 0.1 + 0.2, &[]));
         let config = |text: &str| Some(text.parse::<toml::Table>().unwrap());
-        let left = Subject { entry: &a, config: config("seed = 1\n[optimizer]\nkind = 'sgd'\nmomentum = 0.9") };
-        let right = Subject { entry: &b, config: config("seed = 1.0\n[optimizer]\nkind = 'adam'\neps = 1e-8") };
+        let left =
+            Subject { entry: &a, config: config("seed = 1\n[optimizer]\nkind = 'sgd'\nmomentum = 0.9") };
+        let right =
+            Subject { entry: &b, config: config("seed = 1.0\n[optimizer]\nkind = 'adam'\neps = 1e-8") };
         let found = diff(&left, &right);
         assert_eq!((found.left.as_str(), found.right.as_str()), ("exp/a", "exp/b"));
         let keys: Vec<&str> = found.settings.iter().map(|setting| setting.key.as_str()).collect();

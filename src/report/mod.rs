@@ -18,9 +18,8 @@ pub use spread::Spread;
 
 /// The metrics worth a column: those of the validation part, without any those of the training part.
 pub fn headline(names: &[String]) -> Vec<String> {
-    let of = |part: &str| -> Vec<String> {
-        names.iter().filter(|name| name.starts_with(part)).cloned().collect()
-    };
+    let of =
+        |part: &str| -> Vec<String> { names.iter().filter(|name| name.starts_with(part)).cloned().collect() };
     let valid = of("valid_");
     if valid.is_empty() { of("train_") } else { valid }
 }

@@ -45,14 +45,15 @@ pub(super) fn path_of(key: &str) -> KeyPath {
     let mut segments = Vec::new();
     let mut rest = key;
     while !rest.is_empty() {
-        let (segment, behind) = match rest.strip_prefix('[').and_then(|list| list.split_once(']')) {
-            Some((index, behind)) => (index.parse().ok().map(Segment::Index), behind),
-            None => {
-                let (word, behind) = word(rest);
-                (Some(Segment::Key(word.to_owned())), behind)
-            }
+        let list = rest.strip_prefix('[').and_then(|list| list.split_once(']'));
+        let behind = if let Some((index, behind)) = list {
+            segments.extend(index.parse().ok().map(Segment::Index));
+            behind
+        } else {
+            let (word, behind) = word(rest);
+            segments.push(Segment::Key(word.to_owned()));
+            behind
         };
-        segments.extend(segment);
         rest = behind.strip_prefix('.').unwrap_or(behind);
     }
     KeyPath(segments)
@@ -60,14 +61,10 @@ pub(super) fn path_of(key: &str) -> KeyPath {
 
 /// The bare or quoted key at the front, and what follows it.
 fn word(text: &str) -> (&str, &str) {
-    match text.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
-        Some(parts) => parts,
-        // From the second character on, so that every word is one character nearer to the end.
-        None => {
-            let end = text.char_indices().skip(1).find(|(_, c)| matches!(c, '.' | '['));
-            text.split_at(end.map_or(text.len(), |(end, _)| end))
-        }
-    }
+    // From the second character on, so that every word is one character nearer to the end.
+    let end = || text.char_indices().skip(1).find(|(_, c)| matches!(c, '.' | '['));
+    let bare = || text.split_at(end().map_or(text.len(), |(end, _)| end));
+    text.strip_prefix('"').and_then(|quoted| quoted.split_once('"')).unwrap_or_else(bare)
 }
 
 /// The value at `path`, of a leaf or a whole table.
@@ -104,7 +101,9 @@ fn float_text(value: f64) -> String {
 /// A text that is equal for equal settings: 1 and 1.0 are the same number.
 pub(super) fn canonical(value: &Value) -> String {
     match value {
-        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |float| format!("{float:e}")),
+        Value::Number(number) => {
+            number.as_f64().map_or_else(|| number.to_string(), |float| format!("{float:e}"))
+        }
         Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
         Value::Object(table) => {
             let entries: Vec<String> =

@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_metric_has_one_line_for_all_parts() {
-        let mut record = RunRecord::new("ab", "x", "exp", Default::default());
+        let mut record = RunRecord::new("ab", "x", "exp", jiff::Timestamp::default());
         let value = |name: &str, value| (name.to_owned(), value);
         let values = vec![value("train_loss", 0.5), value("valid_loss", 0.6), value("valid_accuracy", 0.9)];
         record.best = Some(Row { epoch: 3, step: 30, lr: 0.1, values });
@@ -83,10 +83,7 @@ mod tests {
         let line = |name: &str, train, valid, test| MetricLine { name: name.into(), train, valid, test };
         assert_eq!(
             sheet.metrics,
-            [
-                line("loss", Some(0.5), Some(0.6), Some(0.7)),
-                line("accuracy", None, Some(0.9), Some(0.8))
-            ]
+            [line("loss", Some(0.5), Some(0.6), Some(0.7)), line("accuracy", None, Some(0.9), Some(0.8))]
         );
         assert_eq!(sheet.settings["train.epochs"], 3);
         assert_eq!(sheet.title, "exp/x");

@@ -31,7 +31,7 @@ impl Spread {
 mod tests {
     use super::*;
 
-    /// NumPy 2: `x = np.array([0.38, 0.40, 0.42, 0.45]); x.mean(), x.std(ddof=1)`.
+    /// `NumPy` 2.4: `x = np.array([0.38, 0.40, 0.42, 0.45]); x.mean(), x.std(ddof=1)`.
     #[test]
     fn agrees_with_numpy() {
         let spread = Spread::of([0.38, 0.40, 0.42, 0.45]).unwrap();

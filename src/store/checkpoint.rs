@@ -73,7 +73,9 @@ impl Entry {
             DType::U32 => Dtype::U32,
             DType::U8 => Dtype::U8,
             other => {
-                return Err(Error::Bug(format!("the tensor `{name}` is {other:?}, which no checkpoint holds")));
+                return Err(Error::Bug(format!(
+                    "the tensor `{name}` is {other:?}, which no checkpoint holds"
+                )));
             }
         };
         // Both calls return the tensor itself where there is nothing to do.

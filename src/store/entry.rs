@@ -26,23 +26,19 @@ impl RunEntry {
         let record = match RunRecord::load(dir) {
             Ok(None) => return Ok(None),
             Ok(Some(record)) => record,
-            Err(error) => RunRecord {
-                status: Status::Failed,
-                error: Some(error.to_string()),
-                ..RunRecord::default()
-            },
+            Err(error) => {
+                RunRecord { status: Status::Failed, error: Some(error.to_string()), ..RunRecord::default() }
+            }
         };
         let name = |path: Option<&Path>| {
             path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
         };
-        // `.` and `..` have no names of their own.
-        let whole = dir.canonicalize().map_err(Error::io("read", dir))?;
-        let mut entry = Self {
-            dir: dir.to_path_buf(),
-            experiment: name(whole.parent()),
-            name: name(Some(&whole)),
-            record,
-        };
+        // A path such as `.` or `run` does not name its folder and the one above.
+        let is_named = dir.file_name().is_some() && dir.parent().and_then(Path::file_name).is_some();
+        let whole =
+            if is_named { dir.to_path_buf() } else { dir.canonicalize().map_err(Error::io("read", dir))? };
+        let (experiment, own) = (name(whole.parent()), name(Some(&whole)));
+        let mut entry = Self { dir: dir.to_path_buf(), experiment, name: own, record };
         entry.notice_lost_owner(whole.parent());
         Ok(Some(entry))
     }
@@ -50,9 +46,7 @@ impl RunEntry {
     /// Where locks are unknown, a running run is believed.
     fn notice_lost_owner(&mut self, experiment_dir: Option<&Path>) {
         let Some(experiment_dir) = experiment_dir else { return };
-        if self.record.status == Status::Running
-            && is_held(experiment_dir, &self.record.id) == Some(false)
-        {
+        if self.record.status == Status::Running && is_held(experiment_dir, &self.record.id) == Some(false) {
             self.record.status = Status::Interrupted;
         }
     }
@@ -105,7 +99,8 @@ impl RunEntry {
     /// The metric that says which epoch, and which run, is best: `train.monitor` of the run's settings.
     pub fn monitor(&self) -> Result<String> {
         let config = self.config()?;
-        let monitor = config.get("train").and_then(|train| train.get("monitor")).and_then(toml::Value::as_str);
+        let monitor =
+            config.get("train").and_then(|train| train.get("monitor")).and_then(toml::Value::as_str);
         Ok(monitor.unwrap_or("valid_loss").to_owned())
     }
 }

@@ -6,6 +6,9 @@ use std::path::Path;
 use super::{file, layout};
 use crate::{Error, Result};
 
+/// So many files may be kept that nobody reads any more.
+const MOST: usize = 9_999;
+
 /// Keeps `text` as the experiment's file. One with another text is kept too, under the next free number.
 pub fn save_experiment(experiment_dir: &Path, text: &str) -> Result<()> {
     let locks = experiment_dir.join(layout::LOCKS);
@@ -25,9 +28,12 @@ pub fn save_experiment(experiment_dir: &Path, text: &str) -> Result<()> {
         if present == text.as_bytes() {
             return Ok(());
         }
-        let free = (1..).map(layout::older_experiment).find(|name| !experiment_dir.join(name).exists());
-        let older = experiment_dir.join(free.unwrap_or_default());
-        file::write(&older, &present, file::Durability::Now)?;
+        let mut older = (1..=MOST).map(|number| experiment_dir.join(layout::older_experiment(number)));
+        let free = older.find(|path| !path.exists()).ok_or_else(|| {
+            let place = experiment_dir.display();
+            Error::Environment(format!("{place} holds {MOST} older experiment files; remove some"))
+        })?;
+        file::write(&free, &present, file::Durability::Now)?;
     }
     file::write(&path, text.as_bytes(), file::Durability::Now)
 }

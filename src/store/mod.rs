@@ -30,4 +30,5 @@ pub use record::{DataRecord, GitRecord, RunRecord, Status, json_value};
 pub use recorder::{Clock, Recorder};
 pub use resolve::{lower_is_better, resolve};
 pub use scan::{experiments, index_by_id, scan};
+pub use table::number;
 pub use timing::read_timing;

@@ -249,6 +249,7 @@ mod row {
 
     use crate::train::event::Row;
 
+    #[expect(clippy::ref_option, reason = "serde hands out the field as it is")]
     pub fn serialize<S: Serializer>(row: &Option<Row>, serializer: S) -> Result<S::Ok, S::Error> {
         let Some(row) = row else { return serializer.serialize_none() };
         let mut map = serializer.serialize_map(Some(3 + row.values.len()))?;
@@ -405,11 +406,9 @@ mod tests {
 
     #[test]
     fn settings_keep_their_type_and_order_in_json() {
-        let table: toml::Table = toml::from_str("b = [1, 2.5, true]\na = 'x'\nd = 2020-01-02\nn = nan").unwrap();
+        let table: toml::Table =
+            toml::from_str("b = [1, 2.5, true]\na = 'x'\nd = 2020-01-02\nn = nan").unwrap();
         let json = json_value(&toml::Value::Table(table));
-        assert_eq!(
-            json,
-            serde_json::json!({"b": [1, 2.5, true], "a": "x", "d": "2020-01-02", "n": null})
-        );
+        assert_eq!(json, serde_json::json!({"b": [1, 2.5, true], "a": "x", "d": "2020-01-02", "n": null}));
     }
 }

@@ -86,8 +86,7 @@ impl Recorder {
             return Ok(());
         }
         self.record.error = Some(error.to_owned());
-        self.log(&format!("failed: {error}"))?;
-        self.end(Status::Failed)
+        self.abandon(Status::Failed, &format!("failed: {error}"))
     }
 
     /// Ends the record of a run that was ended from outside. Does nothing if the run has ended already.
@@ -95,8 +94,7 @@ impl Recorder {
         if self.ended {
             return Ok(());
         }
-        self.log("interrupted")?;
-        self.end(Status::Interrupted)
+        self.abandon(Status::Interrupted, "interrupted")
     }
 
     fn run_started(&mut self, parameters: usize, done: usize, epochs: usize, history: &[Row]) -> Result<()> {
@@ -123,6 +121,7 @@ impl Recorder {
         self.record.best = None;
         self.record.last = None;
         self.record.started = self.attempt.started;
+        self.record.seconds = 0.0;
         self.attempt.earlier_seconds = 0.0;
         Ok(())
     }
@@ -157,8 +156,8 @@ impl Recorder {
             let path = self.dir.join(layout::BEST);
             checkpoint::save_model(&path, snapshot, Durability::Later)?;
             self.unsynced.touch(path);
-            self.best_is_next = true;
         }
+        self.best_is_next = best;
         let path = self.dir.join(layout::LAST);
         checkpoint::save_all(&path, snapshot, Durability::Later)?;
         self.unsynced.touch(path);
@@ -208,6 +207,18 @@ impl Recorder {
     fn end(&mut self, status: Status) -> Result<()> {
         self.unsynced.sync(Instant::now())?;
         self.record.checksums = checksums(&self.dir)?;
+        self.close(status)
+    }
+
+    /// As [`end`](Self::end), when the disk may be what the run failed of: only the record has to be written.
+    fn abandon(&mut self, status: Status, text: &str) -> Result<()> {
+        let _ = self.log(text);
+        let _ = self.unsynced.sync(Instant::now());
+        self.record.checksums = checksums(&self.dir).unwrap_or_default();
+        self.close(status)
+    }
+
+    fn close(&mut self, status: Status) -> Result<()> {
         self.record.ended = Some((self.clock)());
         self.record.seconds =
             round(self.attempt.earlier_seconds + self.attempt.began.elapsed().as_secs_f64());
@@ -346,7 +357,9 @@ mod tests {
 
         fn epoch(recorder: &mut Recorder, epoch: usize, valid_loss: f64, best: bool) {
             Self::checkpoint(recorder, epoch as f32, best);
-            let _ = recorder.on(&Event::EpochEnded { row: &row(epoch, valid_loss), timing: &timing(epoch) }).unwrap();
+            let _ = recorder
+                .on(&Event::EpochEnded { row: &row(epoch, valid_loss), timing: &timing(epoch) })
+                .unwrap();
         }
 
         fn end(recorder: &mut Recorder, ending: Ending, best: Option<Row>, last: Option<Row>) {
@@ -440,7 +453,7 @@ mod tests {
         assert_eq!((record.parameters, record.attempts), (3, 1));
         assert_eq!(record.best, Some(row(1, 0.5)));
         assert_eq!(record.last, Some(row(2, 0.75)));
-        assert_eq!(record.test["loss"], 0.125);
+        assert_eq!(record.test.get("loss"), Some(&0.125));
         assert_eq!(record.ended, Some(clock()));
         assert_eq!(record.checksums.len(), 4);
         let metrics = std::fs::read(play.dir().join(layout::METRICS)).unwrap();
@@ -534,6 +547,18 @@ mod tests {
         recorder.interrupt().unwrap();
         assert_eq!(play.record().status, Status::Interrupted);
         assert_eq!(play.record().best, Some(row(1, 0.5)), "nothing new is known about it");
+    }
+
+    #[test]
+    fn a_failure_is_recorded_even_where_nothing_else_can_be_written() {
+        let play = Play::new();
+        let mut recorder = play.recorder();
+        Play::start(&mut recorder, &[]);
+        std::fs::remove_file(play.dir().join(layout::LOG)).unwrap();
+        std::fs::create_dir(play.dir().join(layout::LOG)).unwrap();
+        assert!(recorder.on(&Event::EpochEnded { row: &row(1, 0.5), timing: &timing(1) }).is_err());
+        recorder.fail("no space left on device").unwrap();
+        assert_eq!(play.record().status, Status::Failed);
     }
 
     #[test]

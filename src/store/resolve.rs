@@ -56,8 +56,11 @@ fn by_name_or_id(entries: &[RunEntry], reference: &str) -> Result<RunEntry> {
     let prefix = reference.to_ascii_lowercase();
     if prefix.len() >= SHORTEST_PREFIX {
         let index = index_by_id(entries);
-        let matching: Vec<&&RunEntry> =
-            index.range(&*prefix..).take_while(|(id, _)| id.starts_with(&prefix)).map(|(_, run)| run).collect();
+        let matching: Vec<&&RunEntry> = index
+            .range(&*prefix..)
+            .take_while(|(id, _)| id.starts_with(&prefix))
+            .map(|(_, run)| run)
+            .collect();
         match matching[..] {
             [] => {}
             [only] => return Ok((*only).clone()),

@@ -63,7 +63,8 @@ fn folders(path: &Path) -> Result<Vec<String>> {
         let item = item.map_err(failed)?;
         // A name that is no text is none of ours; a link to a folder is as good as a folder.
         let Ok(name) = item.file_name().into_string() else { continue };
-        let is_folder = item.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink() && item.path().is_dir());
+        let is_folder =
+            item.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink() && item.path().is_dir());
         if is_folder && !name.starts_with('.') {
             names.push(name);
         }

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// The shortest text that reads back as the same number: `0.1`, `1e-7`, `NaN`, `inf`.
 ///
 /// Very small and very large numbers have an exponent, so that none takes 300 digits.
-pub(super) fn number<T: Display + LowerExp + Copy + Into<f64>>(value: T) -> String {
+pub fn number<T: Display + LowerExp + Copy + Into<f64>>(value: T) -> String {
     let magnitude = value.into().abs();
     let is_plain = magnitude == 0.0 || (1e-5..1e16).contains(&magnitude) || !magnitude.is_finite();
     if is_plain { value.to_string() } else { format!("{value:e}") }

@@ -1,7 +1,7 @@
 //! CSV with full numbers.
 
-use super::json::number;
 use crate::output::table::{Cell, ColumnKind, Table};
+use crate::store::number;
 use crate::{Error, Result};
 
 pub(crate) fn render(table: &Table) -> Result<String> {
@@ -35,7 +35,7 @@ fn texts(cell: &Cell) -> (String, String) {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
         Cell::Count(count) => count.to_string(),
-        Cell::Number(value) | Cell::Seconds(value) => number(*value),
+        Cell::Number(value) | Cell::Exact(value) | Cell::Seconds(value) => number(*value),
         Cell::Spread(spread) => return (number(spread.mean), spread.std.map(number).unwrap_or_default()),
         Cell::Time(time) => time.to_string(),
     };

@@ -31,18 +31,11 @@ fn values(cell: &Cell) -> (Value, Value) {
         Cell::Empty => Value::Null,
         Cell::Text(text) => text.as_str().into(),
         Cell::Count(count) => (*count).into(),
-        Cell::Number(value) | Cell::Seconds(value) => (*value).into(),
+        Cell::Number(value) | Cell::Exact(value) | Cell::Seconds(value) => (*value).into(),
         Cell::Spread(spread) => return (spread.mean.into(), spread.std.into()),
         Cell::Time(time) => time.to_string().into(),
     };
     (value, Value::Null)
-}
-
-/// The shortest text that reads back as the same number, with an exponent where it would be long.
-pub(super) fn number(value: f64) -> String {
-    let magnitude = value.abs();
-    let is_plain = magnitude == 0.0 || (1e-5..1e16).contains(&magnitude) || !value.is_finite();
-    if is_plain { value.to_string() } else { format!("{value:e}") }
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn long_words_wrap_at_the_width_of_the_terminal() {
-        let mut table = Table::new(vec![Column::text("run"), Column::number("epoch"), Column::text("failure")]);
+        let mut table =
+            Table::new(vec![Column::text("run"), Column::number("epoch"), Column::text("failure")]);
         let failure = "failed to write runs/a/b/checkpoints/last.safetensors: no space left on device";
         table.push(vec![Cell::Text("p=0.3".into()), Cell::Count(3), Cell::Text(failure.into())]);
         let text = table.text(Some(50));
