@@ -5,8 +5,9 @@
 //! optimizer, scheduler, loss, metric), then kernel, then device, rng, setting and error.
 //! `ARCHITECTURE.md` says why.
 
+pub mod cli;
+pub mod command;
 pub mod config;
-
 pub mod data;
 pub mod device;
 pub mod error;
@@ -15,9 +16,13 @@ pub mod loss;
 pub mod metric;
 pub mod model;
 pub mod optimizer;
+pub mod output;
+pub mod report;
 pub mod rng;
+pub mod run;
 pub mod scheduler;
 pub mod setting;
+pub mod store;
 pub mod sweep;
 pub mod train;
 

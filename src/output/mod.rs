@@ -1,0 +1,17 @@
+//! What people see: tables, curves, progress, colour; and the same tables for programs.
+//!
+//! Besides the commands this is the only place that knows of terminals. What is shown is decided in
+//! `report`; here it gets its form.
+
+pub mod color;
+pub mod curve;
+mod export;
+pub mod number;
+pub mod progress;
+pub mod table;
+pub mod view;
+
+pub use color::ColorChoice;
+pub use curve::curve;
+pub use progress::{Progress, RunProgress};
+pub use table::{Cell, Column, Table};

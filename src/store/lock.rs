@@ -1,0 +1,116 @@
+//! Who owns a run: one lock file an id, held by the process that trains it.
+//!
+//! The files are never unlinked, since a lock on an unlinked file excludes nobody. The system gives a lock
+//! back when its process ends, however it ends, so that a stale one cannot exist.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{file, layout};
+use crate::{Error, Result};
+
+/// How often, and how long apart, a held lock is asked for again: a reader that looks whether it is held
+/// holds it for some microseconds itself.
+const ATTEMPTS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The right to write a run's folder, until dropped.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+    enforced: bool,
+}
+
+impl RunLock {
+    /// Takes the lock of the run `id`; `None` if another owner has it.
+    pub fn try_acquire(experiment_dir: &Path, id: &str) -> Result<Option<Self>> {
+        let path = lock_path(experiment_dir, id)
+            .ok_or_else(|| Error::Bug(format!("\"{id}\" is not the id of a run")))?;
+        file::create_folder(&experiment_dir.join(layout::LOCKS))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(Error::io("open the lock", &path))?;
+        for attempt in 1.. {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Self { _file: file, enforced: true })),
+                Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => break,
+                // `flock` on an open file fails for no other reason than that the file system has no locks.
+                Err(TryLockError::Error(_)) => return Ok(Some(Self { _file: file, enforced: false })),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether others are really kept out: some network file systems have no locks.
+    pub fn is_enforced(&self) -> bool {
+        self.enforced
+    }
+}
+
+/// Whether some process, this one included, holds the lock of the run `id`; `None` where that cannot be known.
+pub fn is_held(experiment_dir: &Path, id: &str) -> Option<bool> {
+    let Some(path) = lock_path(experiment_dir, id) else { return Some(false) };
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(false),
+        Err(_) => return None,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Some(false),
+        Err(TryLockError::WouldBlock) => Some(true),
+        Err(TryLockError::Error(_)) => None,
+    }
+}
+
+/// Ids are hexadecimal; anything else, from a damaged record, must not lead out of the folder.
+fn lock_path(experiment_dir: &Path, id: &str) -> Option<PathBuf> {
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_plain.then(|| experiment_dir.join(layout::LOCKS).join(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_has_one_owner_and_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(is_held(folder.path(), "1f3a"), Some(false));
+        let lock = RunLock::try_acquire(folder.path(), "1f3a").unwrap().unwrap();
+        assert!(lock.is_enforced());
+        assert_eq!(is_held(folder.path(), "1f3a"), Some(true));
+        assert!(RunLock::try_acquire(folder.path(), "1f3a").unwrap().is_none());
+        assert!(RunLock::try_acquire(folder.path(), "99ff").unwrap().is_some());
+        drop(lock);
+        assert_eq!(is_held(folder.path(), "1f3a"), Some(false));
+        assert!(folder.path().join(".locks/1f3a").exists(), "lock files are never unlinked");
+        assert!(RunLock::try_acquire(folder.path(), "1f3a").unwrap().is_some());
+    }
+
+    #[test]
+    fn an_id_cannot_lead_out_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        for id in ["", "../x", "a/b", "."] {
+            assert!(RunLock::try_acquire(folder.path(), id).is_err(), "{id}");
+            assert_eq!(is_held(folder.path(), id), Some(false), "{id}");
+        }
+    }
+
+    #[test]
+    fn readers_do_not_keep_an_owner_out() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(RunLock::try_acquire(folder.path(), "1f3a").unwrap());
+        let reader = File::open(folder.path().join(".locks/1f3a")).unwrap();
+        reader.try_lock_shared().unwrap();
+        let release = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(2));
+            drop(reader);
+        });
+        assert!(RunLock::try_acquire(folder.path(), "1f3a").unwrap().is_some());
+        release.join().unwrap();
+    }
+}

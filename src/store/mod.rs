@@ -1,0 +1,34 @@
+//! Folders of runs: which files lie in them, how they are written so that no kill can damage them, who may
+//! write, and how everything is found and read again.
+//!
+//! The folders are the only database. What a training is, and how results are compared or shown, is not
+//! known here.
+
+pub mod checkpoint;
+mod entry;
+mod experiment;
+pub mod file;
+pub mod layout;
+mod lock;
+mod metrics;
+mod predictions;
+mod record;
+mod recorder;
+mod resolve;
+mod scan;
+mod sync;
+mod table;
+mod timing;
+
+pub use checkpoint::Checkpoint;
+pub use entry::RunEntry;
+pub use experiment::save_experiment;
+pub use layout::RunsDir;
+pub use lock::{RunLock, is_held};
+pub use metrics::read_metrics;
+pub use record::{DataRecord, GitRecord, RunRecord, Status, json_value};
+pub use recorder::{Clock, Recorder};
+pub use resolve::{lower_is_better, resolve};
+pub use scan::{experiments, index_by_id, scan};
+pub use table::number;
+pub use timing::read_timing;
