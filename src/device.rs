@@ -114,6 +114,15 @@ fn open_cuda(ordinal: usize) -> Result<Device, String> {
     }
 }
 
+/// Keeps candle's own threads out of the way: its spinning pool costs a multiple on shared cores, and every
+/// run has a thread of its own. Call it first in `main`, before any thread and any tensor.
+pub fn limit_candle_threads() {
+    for name in ["CANDLE_NUM_THREADS", "RAYON_NUM_THREADS"] {
+        // SAFETY: nothing else runs yet that could read the environment at the same time.
+        unsafe { std::env::set_var(name, "1") };
+    }
+}
+
 /// The CUDA devices that can be opened, in order.
 pub fn cuda_devices() -> Vec<DeviceConfig> {
     (0..).map(DeviceConfig::Cuda).take_while(|device| device.open().is_ok()).collect()

@@ -1,9 +1,21 @@
 //! From what users write to the typed configuration of every run.
+//!
+//! [`Layer`]s are read with the places of their values and [`Merged`] by figment; an [`Experiment`] patches
+//! the merged tree once for each combination of its sweep, and reads and checks every result before any run
+//! starts. Nothing here reads data or trains.
 
+mod experiment;
+mod identity;
 mod layer;
+mod locate;
 mod merge;
+mod run_config;
+pub mod schema;
 mod section;
 
+pub use experiment::{Draft, Experiment};
+pub use identity::{Identity, NUMERICS};
 pub use layer::Layer;
 pub use merge::Merged;
+pub use run_config::RunConfig;
 pub use section::{Section, patch};

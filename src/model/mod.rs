@@ -8,6 +8,7 @@
 //!
 //! What lies here knows nothing of losses, optimizers, data sources or files but for reading weights.
 
+mod access;
 mod config;
 pub mod init;
 pub mod layer;

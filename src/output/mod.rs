@@ -5,6 +5,7 @@
 
 pub mod color;
 pub mod curve;
+pub mod diagnostic;
 mod export;
 pub mod number;
 pub mod progress;

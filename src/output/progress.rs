@@ -325,8 +325,8 @@ mod tests {
         };
         let events = [
             Event::RunStarted { parameters: 3, epochs_done: 1, epochs: 20, history: &history },
-            Event::EpochEnded { row: &row(2), timing: &timing },
-            Event::EpochEnded { row: &row(3), timing: &timing },
+            Event::EpochEnded { row: &row(2), timing: &timing, best: true },
+            Event::EpochEnded { row: &row(3), timing: &timing, best: true },
             Event::RunEnded { outcome: &outcome },
         ];
         for event in &events {

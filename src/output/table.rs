@@ -108,6 +108,16 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Puts a column in front that holds the same word in every row.
+    #[must_use]
+    pub fn with_first_column(mut self, name: &str, value: &str) -> Self {
+        self.columns.insert(0, Column::text(name));
+        for row in &mut self.rows {
+            row.insert(0, Cell::Text(value.to_owned()));
+        }
+        self
+    }
+
     /// Turns the column `index`, if there is one, into one of numbers.
     pub fn align_right(&mut self, index: usize) {
         if let Some(column) = self.columns.get_mut(index) {

@@ -31,8 +31,13 @@ pub struct Checkpoint {
 }
 
 /// Writes weights and buffers.
-pub fn save_model(path: &Path, snapshot: &Snapshot<'_>, durability: Durability) -> Result<()> {
-    save(path, snapshot.model.iter(), snapshot.metadata, durability)
+pub fn save_model(
+    path: &Path,
+    weights: &[(String, Tensor)],
+    metadata: &str,
+    durability: Durability,
+) -> Result<()> {
+    save(path, weights.iter(), metadata, durability)
 }
 
 /// Writes weights, buffers and training state.
@@ -203,7 +208,7 @@ mod tests {
     fn saved(folder: &Path) -> (std::path::PathBuf, Vec<u8>) {
         let path = folder.join("last.safetensors");
         let (model, training) = (model(), training());
-        let snapshot = Snapshot { model: &model, training: &training, metadata: "{\"a\":1}" };
+        let snapshot = Snapshot { model: &model, best: None, training: &training, metadata: "{\"a\":1}" };
         save_all(&path, &snapshot, Durability::Later).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         (path, bytes)
@@ -234,8 +239,8 @@ mod tests {
         let path = folder.path().join("best.safetensors");
         let square = Tensor::new(&[[1f32, 2.0], [3.0, 4.0]], &Device::Cpu).unwrap();
         let model = [named("w", square.t().unwrap()), named("row", square.get(1).unwrap())];
-        let snapshot = Snapshot { model: &model, training: &training(), metadata: "" };
-        save_model(&path, &snapshot, Durability::Later).unwrap();
+        let snapshot = Snapshot { model: &model, best: None, training: &training(), metadata: "" };
+        save_model(&path, snapshot.model, snapshot.metadata, Durability::Later).unwrap();
         let checkpoint = load(&path).unwrap();
         assert_eq!(checkpoint.tensors["w"].to_vec2::<f32>().unwrap(), [[1.0, 3.0], [2.0, 4.0]]);
         assert_eq!(checkpoint.tensors["row"].to_vec1::<f32>().unwrap(), [3.0, 4.0]);
@@ -249,7 +254,7 @@ mod tests {
         let (mut model, mut training) = (model(), training());
         model.reverse();
         training.reverse();
-        let snapshot = Snapshot { model: &model, training: &training, metadata: "{\"a\":1}" };
+        let snapshot = Snapshot { model: &model, best: None, training: &training, metadata: "{\"a\":1}" };
         save_all(&path, &snapshot, Durability::Later).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
     }
@@ -270,8 +275,11 @@ mod tests {
         let one = named("w", Tensor::zeros(1, DType::F32, &Device::Cpu).unwrap());
         let twice = [one.clone(), one];
         for model in [&half[..], &twice[..]] {
-            let snapshot = Snapshot { model, training: &[], metadata: "" };
-            assert!(matches!(save_model(&path, &snapshot, Durability::Later), Err(Error::Bug(_))));
+            let snapshot = Snapshot { model, best: None, training: &[], metadata: "" };
+            assert!(matches!(
+                save_model(&path, snapshot.model, snapshot.metadata, Durability::Later),
+                Err(Error::Bug(_))
+            ));
         }
         assert!(!path.exists());
     }

@@ -29,8 +29,6 @@ pub struct Recorder {
     attempt: Attempt,
     /// The columns of `metrics.csv`; empty before the first row.
     columns: Vec<String>,
-    /// Whether the epoch in progress has the best weights.
-    best_is_next: bool,
     ended: bool,
     unsynced: Unsynced,
 }
@@ -64,7 +62,6 @@ impl Recorder {
             clock,
             attempt,
             columns: Vec::new(),
-            best_is_next: false,
             ended: false,
             unsynced: Unsynced::new(began),
         };
@@ -151,20 +148,19 @@ impl Recorder {
     }
 
     /// First the best weights, then the state: a kill between the two repeats the epoch and writes both again.
-    fn save_checkpoints(&mut self, snapshot: &Snapshot<'_>, best: bool) -> Result<()> {
-        if best {
+    fn save_checkpoints(&mut self, snapshot: &Snapshot<'_>) -> Result<()> {
+        if let Some(best) = snapshot.best {
             let path = self.dir.join(layout::BEST);
-            checkpoint::save_model(&path, snapshot, Durability::Later)?;
+            checkpoint::save_model(&path, best, snapshot.metadata, Durability::Later)?;
             self.unsynced.touch(path);
         }
-        self.best_is_next = best;
         let path = self.dir.join(layout::LAST);
         checkpoint::save_all(&path, snapshot, Durability::Later)?;
         self.unsynced.touch(path);
         Ok(())
     }
 
-    fn epoch_ended(&mut self, row: &Row, timing: &Timing) -> Result<()> {
+    fn epoch_ended(&mut self, row: &Row, timing: &Timing, best: bool) -> Result<()> {
         let mut lines = Vec::new();
         if self.columns.is_empty() {
             self.columns = metrics::columns(row);
@@ -174,7 +170,7 @@ impl Recorder {
         lines.extend(metrics::line(row, &self.columns)?);
         self.append(layout::METRICS, &lines)?;
         self.append(layout::TIMING, &timing::line(timing)?)?;
-        if std::mem::take(&mut self.best_is_next) {
+        if best {
             self.record.best = Some(row.clone());
         }
         self.record.last = Some(row.clone());
@@ -266,8 +262,8 @@ impl Observer for Recorder {
             Event::RunStarted { parameters, epochs_done, epochs, history } => {
                 self.run_started(*parameters, *epochs_done, *epochs, history)?;
             }
-            Event::CheckpointDue { snapshot, best } => self.save_checkpoints(snapshot, *best)?,
-            Event::EpochEnded { row, timing } => self.epoch_ended(row, timing)?,
+            Event::CheckpointDue { snapshot } => self.save_checkpoints(snapshot)?,
+            Event::EpochEnded { row, timing, best } => self.epoch_ended(row, timing, *best)?,
             Event::RunEnded { outcome } => self.run_ended(outcome)?,
         }
         Ok(ControlFlow::Continue(()))
@@ -351,14 +347,15 @@ mod tests {
         fn checkpoint(recorder: &mut Recorder, value: f32, best: bool) {
             let tensor = |name: &str| (name.to_owned(), Tensor::new(value, &Device::Cpu).unwrap());
             let (model, training) = ([tensor("layers.0.weight")], [tensor("training.step")]);
-            let snapshot = Snapshot { model: &model, training: &training, metadata: "{}" };
-            let _ = recorder.on(&Event::CheckpointDue { snapshot: &snapshot, best }).unwrap();
+            let best = best.then_some(&model[..]);
+            let snapshot = Snapshot { model: &model, best, training: &training, metadata: "{}" };
+            let _ = recorder.on(&Event::CheckpointDue { snapshot: &snapshot }).unwrap();
         }
 
         fn epoch(recorder: &mut Recorder, epoch: usize, valid_loss: f64, best: bool) {
             Self::checkpoint(recorder, epoch as f32, best);
             let _ = recorder
-                .on(&Event::EpochEnded { row: &row(epoch, valid_loss), timing: &timing(epoch) })
+                .on(&Event::EpochEnded { row: &row(epoch, valid_loss), timing: &timing(epoch), best })
                 .unwrap();
         }
 
@@ -556,7 +553,9 @@ mod tests {
         Play::start(&mut recorder, &[]);
         std::fs::remove_file(play.dir().join(layout::LOG)).unwrap();
         std::fs::create_dir(play.dir().join(layout::LOG)).unwrap();
-        assert!(recorder.on(&Event::EpochEnded { row: &row(1, 0.5), timing: &timing(1) }).is_err());
+        assert!(
+            recorder.on(&Event::EpochEnded { row: &row(1, 0.5), timing: &timing(1), best: true }).is_err()
+        );
         recorder.fail("no space left on device").unwrap();
         assert_eq!(play.record().status, Status::Failed);
     }

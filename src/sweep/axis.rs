@@ -22,7 +22,7 @@ pub enum Seeds {
     /// So many, counted up from the experiment's own.
     Count(u32),
     /// These.
-    List(Vec<u32>),
+    List(Vec<u64>),
 }
 
 /// A key that changes from run to run.
@@ -61,7 +61,7 @@ pub fn axes(sweep: &SweepConfig, first_seed: u64) -> Result<Vec<Axis>, Vec<Probl
         Some(Seeds::Count(count)) => {
             ((Some((0..*count).map(|n| first_seed.wrapping_add(n.into())).collect::<Vec<_>>())), false)
         }
-        Some(Seeds::List(list)) => (Some(list.iter().copied().map(u64::from).collect()), true),
+        Some(Seeds::List(list)) => (Some(list.clone()), true),
     };
     if let Some(seeds) = seeds {
         if seeds.is_empty() {

@@ -48,6 +48,8 @@ pub struct Timing {
 pub struct Snapshot<'a> {
     /// Weights and buffers by their PyTorch names, in the order of the layers.
     pub model: &'a [(String, Tensor)],
+    /// The weights of the best epoch so far, if it has changed since the last checkpoint.
+    pub best: Option<&'a [(String, Tensor)]>,
     /// Training state, every name under `training.`; with `model` it is all that a resume needs.
     pub training: &'a [(String, Tensor)],
     /// The text under the metadata key `runner`.
@@ -116,8 +118,6 @@ pub enum Event<'a> {
     CheckpointDue {
         /// What to save.
         snapshot: &'a Snapshot<'a>,
-        /// Whether these are the best weights so far.
-        best: bool,
     },
     /// An epoch is done.
     EpochEnded {
@@ -125,6 +125,8 @@ pub enum Event<'a> {
         row: &'a Row,
         /// Its times.
         timing: &'a Timing,
+        /// Whether its weights are the best so far.
+        best: bool,
     },
     /// Nothing follows.
     RunEnded {

@@ -1,0 +1,75 @@
+//! `runner compare`: one table an experiment.
+
+use super::{print, width};
+use crate::cli::CompareArgs;
+use crate::error::EXIT_OK;
+use crate::output::{Table, view};
+use crate::report::{self, Monitor, Subject};
+use crate::store::{self, RunEntry, RunsDir};
+use crate::{Error, Result};
+
+/// Means over seeds, best first.
+pub fn execute(args: &CompareArgs) -> Result<u8> {
+    let runs = RunsDir::new(&args.runs.runs);
+    let entries = chosen(&runs, &args.targets)?;
+    if entries.is_empty() {
+        return Err(Error::Request(format!("there are no runs in {}", runs.path().display())));
+    }
+    let tables = tables(&entries, args.test)?;
+    let several = tables.len() > 1;
+    if args.format.json {
+        let mut all = serde_json::Map::new();
+        for (name, table) in tables {
+            let rows: serde_json::Value = serde_json::from_str(&table.json()?)
+                .map_err(|error| Error::Bug(format!("a table is not JSON: {error}")))?;
+            all.insert(name, rows);
+        }
+        return print(&format!("{:#}", serde_json::Value::Object(all))).map(|()| EXIT_OK);
+    }
+    for (number, (name, table)) in tables.into_iter().enumerate() {
+        if several && !args.format.csv {
+            let gap = if number == 0 { "" } else { "\n" };
+            let heading = if args.format.markdown { "## " } else { "" };
+            print(&format!("{gap}{heading}{name}\n"))?;
+        }
+        print(&match args.format {
+            format if format.csv => table.with_first_column("experiment", &name).csv()?,
+            format if format.markdown => table.markdown(),
+            _ => table.text(width()),
+        })?;
+    }
+    Ok(EXIT_OK)
+}
+
+/// The table of every experiment among the runs, by name.
+pub fn tables(entries: &[RunEntry], test: bool) -> Result<Vec<(String, Table)>> {
+    let mut tables = Vec::new();
+    for (experiment, members) in report::by_experiment(entries) {
+        let subjects: Vec<Subject<'_>> =
+            members.into_iter().map(|entry| Subject { entry, config: entry.config().ok() }).collect();
+        // The runs of an experiment monitor one metric; where they do not, the first one decides.
+        let column = subjects.first().map(|subject| subject.entry.monitor()).transpose().ok().flatten();
+        let column = column.unwrap_or_else(|| "valid_loss".to_owned());
+        let monitor = Monitor { lower_is_better: store::lower_is_better(&column), column };
+        let comparison = report::compare(experiment, &subjects, &monitor, test);
+        tables.push((experiment.to_owned(), view::comparison(&comparison)));
+    }
+    Ok(tables)
+}
+
+/// The runs of the named experiments, and the named runs; all runs without a name.
+fn chosen(runs: &RunsDir, targets: &[String]) -> Result<Vec<RunEntry>> {
+    if targets.is_empty() {
+        return store::scan(runs, None);
+    }
+    let experiments = store::experiments(runs)?;
+    let mut entries = Vec::new();
+    for target in targets {
+        if experiments.contains(target) {
+            entries.extend(store::scan(runs, Some(target))?);
+        } else {
+            entries.push(store::resolve(runs, None, target, store::lower_is_better)?);
+        }
+    }
+    Ok(entries)
+}

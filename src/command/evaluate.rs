@@ -1,0 +1,83 @@
+//! `runner evaluate`: loss and metrics of a trained run on a part of its data or on another file.
+
+use std::path::Path;
+
+use super::{print, say};
+use crate::cli::{EvaluateArgs, SplitName};
+use crate::config::RunConfig;
+use crate::data::input;
+use crate::error::EXIT_OK;
+use crate::output::{Cell, Column, Table};
+use crate::run::{Library, Predictor};
+use crate::store::{self, RunEntry, RunsDir, layout};
+use crate::train::{EVALUATION_BATCH, Tally, evaluate};
+use crate::{Error, Result};
+
+/// The best weights, in evaluation mode.
+pub fn execute(args: &EvaluateArgs) -> Result<u8> {
+    let runs = RunsDir::new(&args.within.runs.runs);
+    let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run, store::lower_is_better)?;
+    let device = args.device.open()?;
+    let mut predictor = Predictor::load(&entry.best_checkpoint(), &device)?;
+    let (name, tally) = match &args.file {
+        Some(file) => (file.display().to_string(), on_file(&mut predictor, file, &device)?),
+        None => on_split(&mut predictor, &entry, args.split, &device)?,
+    };
+    let mut columns = vec![Column::text("data"), Column::number("samples")];
+    let mut cells = vec![Cell::Text(name), Cell::Count(tally.samples())];
+    for (metric, value) in tally.values() {
+        columns.push(Column::number(metric));
+        cells.push(Cell::Number(value));
+    }
+    let mut table = Table::new(columns);
+    table.push(cells);
+    print(&if args.json { table.json()? } else { table.text(super::width()) })?;
+    Ok(EXIT_OK)
+}
+
+fn on_split(
+    predictor: &mut Predictor,
+    entry: &RunEntry,
+    wanted: Option<SplitName>,
+    device: &candle_core::Device,
+) -> Result<(String, Tally)> {
+    let config = RunConfig::load(&entry.dir.join(layout::CONFIG))?;
+    let library = Library::default();
+    if library.fingerprint(&config.data)? != entry.record.data.fingerprint {
+        say(&format!("note: the data of {} has changed since it was trained", entry.name));
+    }
+    let data = library.prepared(&config.data)?;
+    let split = &data.split;
+    let (name, part) = match wanted {
+        Some(SplitName::Train) => ("train", Some(&split.train)),
+        Some(SplitName::Valid) => ("valid", split.valid.as_ref()),
+        Some(SplitName::Test) => ("test", split.test.as_ref()),
+        None if split.test.is_some() => ("test", split.test.as_ref()),
+        None => ("valid", split.valid.as_ref()),
+    };
+    let part = part.ok_or_else(|| {
+        Error::Request(format!("{} has no {name} part; choose another with --split", entry.name))
+    })?;
+    let loss = predictor.loss.build();
+    let tally = evaluate(&mut predictor.model, &*loss, &predictor.metrics, &data, part, device)?;
+    Ok((name.to_owned(), tally))
+}
+
+fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device) -> Result<Tally> {
+    let loss = predictor.loss.build();
+    let mut tally = Tally::new(&predictor.metrics);
+    let mut rows = input::open_labelled(file, &predictor.preprocessing)?;
+    loop {
+        let chunk = rows.by_ref().take(EVALUATION_BATCH).collect::<Result<Vec<_>>>()?;
+        if chunk.is_empty() {
+            break;
+        }
+        let (rows, targets): (Vec<_>, Vec<u32>) = chunk.into_iter().unzip();
+        let batch = predictor.preprocessing.batch(&rows, device)?;
+        tally.measure(&mut predictor.model, &*loss, &batch, &targets)?;
+    }
+    if tally.samples() == 0 {
+        return Err(Error::unreadable(file, "there are no samples in it"));
+    }
+    Ok(tally)
+}

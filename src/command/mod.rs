@@ -1,0 +1,106 @@
+//! One file a subcommand: thin scripts over the library. Only here do results meet the terminal.
+
+mod compare;
+mod devices;
+mod diff;
+mod evaluate;
+mod list;
+mod plan;
+mod predict;
+mod rerun;
+mod run;
+mod show;
+mod training;
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::cli::{Cli, Command, FormatArgs};
+use crate::error::{EXIT_BUG, EXIT_OK};
+use crate::output::{Table, diagnostic};
+use crate::{Error, Result};
+
+/// Carries a command out and says what went wrong; the exit code of the process.
+pub fn execute(cli: Cli) -> u8 {
+    cli.color.apply();
+    // A panic is a bug, but one that should read like an error and end with its own code.
+    match catch_unwind(AssertUnwindSafe(|| dispatch(cli.command))) {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) if is_closed_pipe(&error) => EXIT_OK,
+        Ok(Err(error)) => {
+            say(&diagnostic::render(&error));
+            error.exit_code()
+        }
+        Err(_) => {
+            say(&diagnostic::render(&Error::Bug("the program panicked".into())));
+            EXIT_BUG
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<u8> {
+    match command {
+        Command::Run(args) => run::execute(&args),
+        Command::Plan(args) => plan::execute(&args),
+        Command::List(args) => list::execute(&args),
+        Command::Compare(args) => compare::execute(&args),
+        Command::Show(args) => show::execute(&args),
+        Command::Diff(args) => diff::execute(&args),
+        Command::Rerun(args) => rerun::execute(&args),
+        Command::Evaluate(args) => evaluate::execute(&args),
+        Command::Predict(args) => predict::execute(&args),
+        Command::Devices(args) => devices::execute(args),
+    }
+}
+
+/// Writes a result to standard output.
+fn print(text: &str) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    write_whole(&mut out, text)
+}
+
+/// Writes anything else to standard error; a terminal that is gone must not end a training.
+fn say(text: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = write_whole(&mut err, text);
+}
+
+fn write_whole(out: &mut impl Write, text: &str) -> Result<()> {
+    let newline = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    write!(out, "{text}{newline}")
+        .and_then(|()| out.flush())
+        .map_err(Error::io("write to", "the output".as_ref()))
+}
+
+fn is_closed_pipe(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// A table in the format that was asked for.
+fn render(table: &Table, format: FormatArgs) -> Result<String> {
+    if format.json {
+        table.json()
+    } else if format.csv {
+        table.csv()
+    } else if format.markdown {
+        Ok(table.markdown())
+    } else {
+        Ok(table.text(width()))
+    }
+}
+
+/// Columns of the terminal that standard output is, if it is one.
+fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// The variables of the environment that are text.
+fn variables() -> Vec<(String, String)> {
+    let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let mut found: Vec<(String, String)> = named
+        .filter(|(name, _)| name.starts_with("RUNNER__"))
+        .filter_map(|(name, value)| Some((name, value.into_string().ok()?)))
+        .collect();
+    found.sort();
+    found
+}

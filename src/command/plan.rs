@@ -1,0 +1,59 @@
+//! `runner plan`: the table of runs and what is done already.
+
+use super::{print, render, say, training, variables};
+use crate::Result;
+use crate::cli::PlanArgs;
+use crate::config::Experiment;
+use crate::device::DeviceConfig;
+use crate::error::EXIT_OK;
+use crate::output::{Cell, Column, Table};
+use crate::run::{Action, Library, Plan, PlannedRun};
+use crate::store::{RunsDir, Status};
+use crate::sweep::text_of;
+
+/// Trains nothing and writes nothing.
+pub fn execute(args: &PlanArgs) -> Result<u8> {
+    let library = Library::default();
+    let runs = RunsDir::new(&args.runs.runs);
+    let experiment = Experiment::load(&args.file, &variables(), &args.training.set)?;
+    let plan = Plan::new(&experiment, &runs, &library, args.force)?;
+    for note in experiment.notes() {
+        say(&format!("note: {note}"));
+    }
+    plan.prepare(&library)?;
+    let wanted: Vec<DeviceConfig> = plan.work().map(|run| run.spec.config.device).collect();
+    training::device(&args.training, wanted)?;
+    let mut columns = vec![Column::text("run")];
+    columns.extend(experiment.axes().iter().map(|axis| Column::number(axis.key.to_string())));
+    columns.extend([Column::number("parameters"), Column::number("epochs")]);
+    columns.extend([Column::text("status"), Column::text("action")]);
+    let mut table = Table::new(columns);
+    for run in &plan.runs {
+        table.push(row(run, &library)?);
+    }
+    print(&render(&table, args.format)?)?;
+    let count = |action| plan.runs.iter().filter(|run| run.action == action).count();
+    say(&format!(
+        "{}: {} runs: {} to train, {} to resume, {} completed, {} diverged",
+        plan.experiment,
+        plan.runs.len(),
+        count(Action::Train),
+        count(Action::Resume),
+        count(Action::Skip),
+        count(Action::Leave),
+    ));
+    Ok(EXIT_OK)
+}
+
+fn row(run: &PlannedRun, library: &Library) -> Result<Vec<Cell>> {
+    let config = &run.spec.config;
+    let data = library.prepared(&config.data)?;
+    let parameters = config.model.parameter_count(data.shape(), data.classes().len())?;
+    let mut cells = vec![Cell::Text(run.spec.name.clone())];
+    cells.extend(run.spec.assignment.iter().map(|(_, value)| Cell::Text(text_of(value))));
+    cells.push(Cell::Count(parameters as usize));
+    cells.push(Cell::Count(config.train.epochs));
+    cells.push(Cell::Text(run.status.map_or("queued", Status::word).to_owned()));
+    cells.push(Cell::Text(run.action.word().to_owned()));
+    Ok(cells)
+}

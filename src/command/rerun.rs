@@ -1,0 +1,106 @@
+//! `runner rerun`: the same run again, into a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{print, say, training};
+use crate::cli::RerunArgs;
+use crate::config::Experiment;
+use crate::error::{EXIT_OK, EXIT_RUNS};
+use crate::run::first_difference;
+use crate::run::{Library, RunSpec, Task};
+use crate::store::{self, RunEntry, RunsDir, Status, layout};
+use crate::{Error, Result};
+
+/// The original is only read.
+pub fn execute(args: &RerunArgs) -> Result<u8> {
+    let runs = RunsDir::new(&args.within.runs.runs);
+    let original =
+        store::resolve(&runs, args.within.experiment.as_deref(), &args.run, store::lower_is_better)?;
+    if args.verify && original.record.status != Status::Completed {
+        let status = original.record.status;
+        return Err(Error::Request(format!(
+            "only a completed run can be verified; {} is {status}",
+            original.name
+        )));
+    }
+    let library = Arc::new(Library::default());
+    let mut spec = specify(args, &original, &library)?;
+    let device = training::device(&args.training, [spec.config.device])?;
+    let data = library.prepared(&spec.config.data)?;
+    let dir = free_copy(&original.dir)?;
+    spec.name = name_of(&dir);
+    let task = Task { spec, dir: dir.clone(), experiment: original.experiment.clone(), data, resume: false };
+    let (ended, signal) = training::train(&args.training, args.verbosity, device, library, vec![task], 0)?;
+    if let Some(code) = signal {
+        return Ok(code);
+    }
+    let status = ended.first().map_or(Status::Interrupted, |run| run.status);
+    if !args.verify || status != Status::Completed {
+        print(&dir.display().to_string())?;
+        return Ok(training::exit_code([status]));
+    }
+    verdict(&original, &dir)
+}
+
+/// The run of the saved configuration with the changes that were typed.
+fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<RunSpec> {
+    let experiment = Experiment::load(&original.dir.join(layout::CONFIG), &[], &args.training.set)?;
+    let mut drafts = experiment.expand()?;
+    let Some(mut draft) = drafts.pop().filter(|_| drafts.is_empty()) else {
+        return Err(Error::Request("a rerun is one run: the changes must not describe a sweep".into()));
+    };
+    // The copy says by which values the original was told apart, as far as they still hold.
+    let config = toml::Value::try_from(&draft.config).ok();
+    for (key, value) in &original.record.assignment {
+        let key = crate::setting::KeyPath::parse(key);
+        let now = config.as_ref().and_then(|config| key.find(config)).cloned();
+        let then = toml::Value::try_from(value).ok();
+        draft.assignment.extend(now.or(then).map(|value| (key, value)));
+    }
+    let spec = RunSpec::new(draft, library)?;
+    if args.verify && spec.id != original.record.id {
+        let reason = if spec.fingerprint == original.record.data.fingerprint {
+            "another version of runner made it"
+        } else {
+            "its data has changed"
+        };
+        return Err(Error::Request(format!("{} cannot be verified: {reason}", original.name)));
+    }
+    Ok(spec)
+}
+
+/// The original's folder with the next free number: `…~2`, `…~3`.
+fn free_copy(original: &Path) -> Result<PathBuf> {
+    let whole = original.canonicalize().map_err(Error::io("read", original))?;
+    let name = name_of(&whole);
+    let stem = name.rsplit_once('~').map_or(name.as_str(), |(stem, _)| stem);
+    let numbered = (2u32..).map(|number| whole.with_file_name(format!("{stem}~{number}")));
+    numbered
+        .into_iter()
+        .find(|path| !path.exists())
+        .ok_or_else(|| Error::Request(format!("{} has too many copies", original.display())))
+}
+
+fn name_of(dir: &Path) -> String {
+    dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn verdict(original: &RunEntry, copy: &Path) -> Result<u8> {
+    let Some(difference) = first_difference(&original.dir, copy)? else {
+        std::fs::remove_dir_all(copy).map_err(Error::io("remove", copy))?;
+        print(&format!("{}: metrics, predictions and weights are the same to the byte", original.name))?;
+        return Ok(EXIT_OK);
+    };
+    print(&format!("{} differs: {difference}", original.name))?;
+    let now = crate::device::Processor::detect();
+    let then = &original.record;
+    if then.cpu != now.model || then.instruction_set != now.instruction_set {
+        say(&format!(
+            "the original was made on another processor ({}, {}): bytes are equal on one CPU model only",
+            then.cpu, then.instruction_set
+        ));
+    }
+    say(&format!("the copy is kept in {}", copy.display()));
+    Ok(EXIT_RUNS)
+}

@@ -1,0 +1,99 @@
+//! `runner run`: expand, train what is not done, compare.
+
+use std::sync::Arc;
+
+use super::{compare, print, say, training, variables, width};
+use crate::Result;
+use crate::cli::RunArgs;
+use crate::config::Experiment;
+use crate::run::{Action, Library, Plan, Task};
+use crate::store::{self, RunsDir, Status};
+
+/// Everything is checked before the first run starts.
+pub fn execute(args: &RunArgs) -> Result<u8> {
+    let library = Arc::new(Library::default());
+    let runs = RunsDir::new(&args.runs.runs);
+    let variables = variables();
+    let mut plans = Vec::new();
+    for file in &args.files {
+        let experiment = Experiment::load(file, &variables, &args.training.set)?;
+        let plan = Plan::new(&experiment, &runs, &library, args.force)?;
+        for note in experiment.notes().iter().filter(|_| !args.verbosity.quiet) {
+            say(&format!("note: {note}"));
+        }
+        let is_run = file.with_file_name(store::layout::RECORD).is_file();
+        let text = if is_run { None } else { Some(experiment.render()?) };
+        plans.push((plan, text));
+    }
+    let devices = plans.iter().flat_map(|(plan, _)| plan.work().map(|run| run.spec.config.device));
+    let device = training::device(&args.training, devices)?;
+    let mut tasks = Vec::new();
+    for (plan, _) in &plans {
+        tasks.extend(tasks_of(plan, &library)?);
+    }
+    for (plan, text) in &plans {
+        if let Some(text) = text {
+            store::save_experiment(&plan.dir, text)?;
+        }
+    }
+    let total: usize = plans.iter().map(|(plan, _)| plan.runs.len()).sum();
+    let done_before = total - tasks.len();
+    if !args.verbosity.quiet {
+        say(&opening(&plans.iter().map(|(plan, _)| plan).collect::<Vec<_>>(), &device.to_string()));
+    }
+    let mut standing: Vec<Status> =
+        plans.iter().flat_map(|(plan, _)| &plan.runs).filter_map(left_alone).collect();
+    let (ended, signal) = if tasks.is_empty() {
+        (Vec::new(), None)
+    } else {
+        training::train(&args.training, args.verbosity, device, library, tasks, done_before)?
+    };
+    standing.extend(ended.iter().map(|run| run.status));
+    for (plan, _) in &plans {
+        let entries = store::scan(&runs, Some(&plan.experiment))?;
+        for table in compare::tables(&entries, false)? {
+            print(&table.1.text(width()))?;
+        }
+    }
+    Ok(signal.unwrap_or_else(|| training::exit_code(standing)))
+}
+
+fn tasks_of(plan: &Plan, library: &Library) -> Result<Vec<Task>> {
+    let prepared = plan.prepare(library)?;
+    let tasks = plan.runs.iter().zip(prepared).filter_map(|(run, data)| {
+        Some(Task {
+            spec: run.spec.clone(),
+            dir: run.dir.clone(),
+            experiment: plan.experiment.clone(),
+            data: data?,
+            resume: run.action == Action::Resume,
+        })
+    });
+    Ok(tasks.collect())
+}
+
+/// The status of a run that is not trained now, if it counts against the exit code.
+fn left_alone(run: &crate::run::PlannedRun) -> Option<Status> {
+    (run.action == Action::Leave).then_some(Status::Diverged)
+}
+
+/// One line an experiment: how much there is to do.
+fn opening(plans: &[&Plan], device: &str) -> String {
+    let line = |plan: &Plan| {
+        let count = |action| plan.runs.iter().filter(|run| run.action == action).count();
+        let mut parts = vec![format!("{} to train", count(Action::Train))];
+        for (action, words) in [
+            (Action::Resume, "to resume"),
+            (Action::Skip, "completed before"),
+            (Action::Leave, "diverged before (--force trains them again)"),
+        ] {
+            let count = count(action);
+            if count > 0 {
+                parts.push(format!("{count} {words}"));
+            }
+        }
+        let runs = if plan.runs.len() == 1 { "run" } else { "runs" };
+        format!("{}: {} {runs} on {device}: {}", plan.experiment, plan.runs.len(), parts.join(", "))
+    };
+    plans.iter().map(|plan| line(plan)).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,59 @@
+//! `runner show`: one run, whole.
+
+use candle_core::Device;
+
+use super::{print, width};
+use crate::cli::ShowArgs;
+use crate::error::EXIT_OK;
+use crate::output::{curve, view};
+use crate::report::{self, Subject};
+use crate::run::Predictor;
+use crate::store::{self, RunEntry, RunsDir};
+use crate::{Error, Result};
+
+/// Columns of the curve where the output is no terminal.
+const WIDTH: usize = 80;
+/// Lines of the curve.
+const HEIGHT: usize = 12;
+
+/// What happened, the metrics, the settings, the model, the curve.
+pub fn execute(args: &ShowArgs) -> Result<u8> {
+    let runs = RunsDir::new(&args.within.runs.runs);
+    let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run, store::lower_is_better)?;
+    if args.path {
+        return path(&entry);
+    }
+    let subject = Subject { entry: &entry, config: entry.config().ok() };
+    let sheet = report::show(&subject);
+    if args.json {
+        let text = serde_json::to_string_pretty(&sheet)
+            .map_err(|error| Error::Bug(format!("a run is not JSON: {error}")))?;
+        print(&text)?;
+        return Ok(EXIT_OK);
+    }
+    let mut parts = vec![view::facts(&sheet).text(width()), view::metrics(&sheet).text(width())];
+    parts.push(view::settings(&sheet).text(width()));
+    parts.extend(model(&entry));
+    let rows = entry.metrics()?;
+    let drawn = curve(&rows, &["train_loss", "valid_loss"], width().unwrap_or(WIDTH), HEIGHT);
+    parts.push(drawn);
+    let parts: Vec<&str> = parts.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty()).collect();
+    print(&parts.join("\n\n"))?;
+    Ok(EXIT_OK)
+}
+
+fn path(entry: &RunEntry) -> Result<u8> {
+    let checkpoint = entry.best_checkpoint();
+    if !checkpoint.is_file() {
+        let status = entry.record.status;
+        return Err(Error::Request(format!("run {} has no checkpoint yet: it is {status}", entry.name)));
+    }
+    print(&checkpoint.display().to_string())?;
+    Ok(EXIT_OK)
+}
+
+/// The summary of the model: from the checkpoint, which knows the shapes; without one there is none.
+fn model(entry: &RunEntry) -> Option<String> {
+    let predictor = Predictor::load(&entry.best_checkpoint(), &Device::Cpu).ok()?;
+    Some(predictor.model.summary().to_string())
+}

@@ -1,0 +1,112 @@
+//! The typed configuration of one run.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::DataConfig;
+use crate::device::DeviceConfig;
+use crate::loss::LossConfig;
+use crate::metric::{AccuracyConfig, MetricConfig};
+use crate::model::ModelConfig;
+use crate::optimizer::OptimizerConfig;
+use crate::scheduler::SchedulerConfig;
+use crate::setting::Problems;
+use crate::train::{TrainConfig, metric_columns};
+use crate::{Error, Result};
+
+/// Everything that a run is made from: `config.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The experiment: `[A-Za-z0-9._-]{1,64}`, not starting with a dot. Default: the stem of its file.
+    pub name: String,
+    /// What the experiment is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// Governs initial weights, shuffling and dropout.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Where to train.
+    #[serde(default)]
+    pub device: DeviceConfig,
+    /// The reported metrics; default by task.
+    #[serde(default)]
+    pub metrics: Vec<MetricConfig>,
+    /// The samples.
+    pub data: DataConfig,
+    /// The network.
+    pub model: ModelConfig,
+    /// What is minimised; default by task.
+    #[serde(default)]
+    pub loss: LossConfig,
+    /// How weights follow gradients.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// How the learning rate changes.
+    #[serde(default)]
+    pub scheduler: SchedulerConfig,
+    /// Epochs, batches, stopping, checkpoints.
+    #[serde(default)]
+    pub train: TrainConfig,
+}
+
+/// The seed of an experiment that names none.
+fn default_seed() -> u64 {
+    42
+}
+
+impl RunConfig {
+    /// Writes every default out that depends on other settings.
+    pub fn resolve(&mut self) -> Result<()> {
+        self.data.resolve()?;
+        if self.metrics.is_empty() {
+            self.metrics = vec![MetricConfig::Accuracy(AccuracyConfig {})];
+        }
+        self.scheduler.resolve(self.train.epochs);
+        self.train.resolve(self.data.has_validation());
+        Ok(())
+    }
+
+    /// Refuses values that are out of range or do not fit together; call after [`resolve`](Self::resolve).
+    pub fn check(&self, problems: &mut Problems) {
+        check_name(&self.name, problems);
+        problems.require(i64::try_from(self.seed).is_ok(), "seed", self.seed, "a number below 2^63");
+        let columns = metric_columns(&self.metrics, self.data.has_validation());
+        problems.within("data", |problems| self.data.check(problems));
+        problems.within("model", |problems| self.model.check(problems));
+        problems.within("loss", |problems| self.loss.check(problems));
+        problems.within("optimizer", |problems| self.optimizer.check(problems));
+        problems.within("scheduler", |problems| self.scheduler.check(problems));
+        problems.within("train", |problems| self.train.check(&columns, problems));
+    }
+
+    /// Reads a run's own `config.toml`: every default is written out in it.
+    pub fn load(path: &Path) -> Result<Self> {
+        let layer = super::Layer::file(path)?;
+        let value = toml::Value::Table(layer.table.clone());
+        crate::setting::read(&value).map_err(|problems| {
+            let found = problems.into_iter().map(|problem| {
+                let of_key = problem.place == crate::setting::Place::Key;
+                let excerpt = Some(layer.excerpt(&problem.path, of_key));
+                super::locate::diagnostic(problem, excerpt, Vec::new())
+            });
+            Error::Settings(found.collect())
+        })
+    }
+
+    /// The text of `config.toml`.
+    pub fn render(&self) -> Result<String> {
+        toml::to_string(self)
+            .map_err(|error| Error::Bug(format!("failed to write the configuration: {error}")))
+    }
+}
+
+fn check_name(name: &str, problems: &mut Problems) {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    let fits = (1..=64).contains(&name.len()) && name.chars().all(allowed) && !name.starts_with('.');
+    if !fits {
+        let expected = "expected 1 to 64 letters, digits, '.', '_' or '-', not starting with '.'";
+        problems.refuse("name", format!("\"{name}\" cannot name an experiment"), expected);
+    }
+}

@@ -1,0 +1,73 @@
+//! Data sets, read once and shared by all runs of the process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::data::{DataConfig, Dataset, Prepared};
+use crate::{Error, Result};
+
+/// The data that has been read so far.
+#[derive(Default)]
+pub struct Library {
+    shelves: Mutex<Shelves>,
+}
+
+/// Keyed by the text of the settings, which say all that the content follows from.
+#[derive(Default)]
+struct Shelves {
+    fingerprints: BTreeMap<String, String>,
+    datasets: BTreeMap<String, Arc<Dataset>>,
+    prepared: BTreeMap<String, Arc<Prepared>>,
+}
+
+impl Library {
+    /// The fingerprint of the content that `config` points to, made once.
+    pub fn fingerprint(&self, config: &DataConfig) -> Result<String> {
+        let key = key(&config.kind)?;
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shelves.fingerprints.get(&key) {
+            return Ok(known.clone());
+        }
+        let made = config.fingerprint()?;
+        shelves.fingerprints.insert(key, made.clone());
+        Ok(made)
+    }
+
+    /// The fingerprint of a file of weights.
+    pub fn weights(&self, path: &Path) -> Result<String> {
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = path.to_string_lossy().into_owned();
+        if let Some(known) = shelves.fingerprints.get(&key) {
+            return Ok(known.clone());
+        }
+        let mut hasher = blake3::Hasher::new();
+        let refused = |error: std::io::Error| Error::unreadable(path, error.to_string());
+        hasher.update_reader(std::fs::File::open(path).map_err(refused)?).map_err(refused)?;
+        let made = hasher.finalize().to_hex().to_string();
+        shelves.fingerprints.insert(key, made.clone());
+        Ok(made)
+    }
+
+    /// The data of `config`, read, split and with its preprocessing fitted.
+    pub fn prepared(&self, config: &DataConfig) -> Result<Arc<Prepared>> {
+        let (source, whole) = (key(&config.kind)?, key(config)?);
+        // Held while reading: a second run that wants the same data waits for it instead of reading it too.
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shelves.prepared.get(&whole) {
+            return Ok(Arc::clone(known));
+        }
+        let dataset = match shelves.datasets.get(&source) {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(config.load()?),
+        };
+        shelves.datasets.insert(source, Arc::clone(&dataset));
+        let prepared = Arc::new(Prepared::new(dataset, config)?);
+        shelves.prepared.insert(whole, Arc::clone(&prepared));
+        Ok(prepared)
+    }
+}
+
+fn key(settings: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(settings).map_err(|error| Error::Bug(format!("settings are not JSON: {error}")))
+}

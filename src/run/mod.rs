@@ -1,0 +1,23 @@
+//! Carrying out the runs of an experiment: what there is to do, in which slots, how each is carried out.
+//!
+//! The display is an [`Audience`]; only a command wires it to the [`Scheduler`].
+
+mod executor;
+mod interrupt;
+mod library;
+mod machine;
+mod plan;
+mod predictor;
+mod scheduler;
+mod spec;
+mod verify;
+
+pub use executor::{Executor, Job, Observers, ThreadExecutor};
+pub use interrupt::Interrupt;
+pub use library::Library;
+pub use machine::Machine;
+pub use plan::{Action, Plan, PlannedRun};
+pub use predictor::Predictor;
+pub use scheduler::{Audience, Ended, Scheduler, Task, default_jobs};
+pub use spec::RunSpec;
+pub use verify::first_difference;

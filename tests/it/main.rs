@@ -1,0 +1,12 @@
+//! Tests of the whole program: the real binary on real files. One crate, so that it is linked once.
+
+mod errors;
+mod experiments;
+mod help;
+mod layering;
+mod parity;
+mod predict;
+mod readme;
+mod repeat;
+mod resume;
+mod workplace;

@@ -1,0 +1,105 @@
+//! Kills and interrupts lose nothing that was done.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::workplace::{Workplace, assert_same, record, text};
+
+/// Long enough to be killed in the middle, short enough for a test.
+const SWEEP: &str = "
+    [data]
+    source = 'digits'
+    [model]
+    kind = 'mlp'
+    hidden = [48, 32]
+    regularizer = ['batch_norm', { kind = 'dropout', p = 0.2 }]
+    [optimizer]
+    kind = 'adamw'
+    [train]
+    epochs = 8
+    batch_size = 32
+    [sweep]
+    seeds = 4
+";
+
+fn rows(runs: &Path) -> usize {
+    if !runs.is_dir() {
+        return 0;
+    }
+    let count = |run: &Path| {
+        std::fs::read_to_string(run.join("metrics.csv"))
+            .map_or(0, |text| text.lines().count().saturating_sub(1))
+    };
+    crate::workplace::run_folders(runs).iter().map(|run| count(run)).sum()
+}
+
+#[test]
+fn a_killed_sweep_completes_with_the_same_bytes() {
+    let workplace = Workplace::new();
+    workplace.write("sweep.toml", SWEEP);
+    workplace.run(&["run", "sweep.toml", "--runs", "whole", "--jobs", "2"]);
+    let whole = crate::workplace::run_folders(&workplace.path().join("whole/sweep"));
+
+    let killed = workplace.path().join("killed/sweep");
+    // Three kills at different depths; rows are counted, not seconds, so that speed does not matter.
+    for wanted in [3, 9, 17] {
+        let mut child = workplace
+            .command(&["run", "sweep.toml", "--runs", "killed", "--jobs", "2"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while rows(&killed) < wanted && child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "the sweep does not get on");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let listed = workplace.run(&["list", "--runs", "killed", "--json"]);
+    assert!(!listed.contains("\"running\""), "nobody trains any more: {listed}");
+    workplace.run(&["run", "sweep.toml", "--runs", "killed", "--jobs", "2"]);
+    let resumed = crate::workplace::run_folders(&killed);
+    assert_eq!(resumed.len(), whole.len());
+    for (left, right) in whole.iter().zip(&resumed) {
+        assert_same(left, right);
+        assert_eq!(record(right)["status"], "completed");
+    }
+    assert!(resumed.iter().any(|run| record(run)["attempts"].as_u64().unwrap() > 1), "no run was resumed");
+}
+
+#[cfg(unix)]
+#[test]
+fn one_interrupt_saves_and_says_how_to_go_on() {
+    let workplace = Workplace::new();
+    workplace
+        .write("long.toml", SWEEP.replace("epochs = 8", "epochs = 5000").replace("seeds = 4", "seeds = 1"));
+    let child = workplace
+        .command(&["run", "long.toml"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let runs = workplace.path().join("runs/long");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while rows(&runs) < 2 {
+        assert!(Instant::now() < deadline, "the run does not start");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let asked = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("continue with: "), "{}", text(&output.stderr));
+    let run = workplace.only_run("long");
+    assert_eq!(record(&run)["status"], "interrupted");
+    let done = rows(&runs);
+    assert!(done < 5000);
+    // Going on means going on: one epoch more than there are, and no epoch is done twice.
+    let fewer = format!("train.epochs={}", done + 1);
+    let config = run.join("config.toml");
+    let again = workplace.output(&["run", config.to_str().unwrap(), "-s", &fewer, "--runs", "other"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+}
