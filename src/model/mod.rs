@@ -10,6 +10,7 @@
 
 mod config;
 pub mod init;
+pub mod initializer;
 pub mod layer;
 mod mlp;
 mod network;
