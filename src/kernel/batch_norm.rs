@@ -3,10 +3,12 @@
 //! y = (x − μ) / √(σ² + ε) · w + b with the batch's mean μ and biased variance σ² in training, with running
 //! ones in evaluation. With x̂ = (x − μ) / √(σ² + ε):
 //! db = Σ dy, dw = Σ dy x̂, dx = w / √(σ² + ε) · (dy − db / B − x̂ dw / B).
-//! (Ioffe and Szegedy, 2015; PyTorch's `BatchNorm1d`.)
+//! (Ioffe and Szegedy, 2015; `PyTorch`'s `BatchNorm1d`.)
 //!
 //! On the CPU the sums run row by row over contiguous features, blocks of rows in `f64`; the variance is
 //! taken around the mean in a second pass, so that a large mean costs no digits.
+
+mod composed;
 
 use candle_core::{Device, Tensor};
 
@@ -43,7 +45,7 @@ pub fn forward(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(
         return Err(Error::Bug("batch statistics were asked of a single sample".into()));
     }
     if !is_cpu(x) {
-        return composed_forward(x, weight, bias, eps);
+        return composed::forward(x, weight, bias, eps);
     }
     let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
     with_element!(x, T => {
@@ -72,7 +74,7 @@ pub fn evaluate(
     // [R, F] alone: small beside x, so candle's own operations do.
     let inverse_std = (variance + eps)?.sqrt()?.recip()?;
     if !is_cpu(x) {
-        return composed_normalized(x, mean, &inverse_std, weight, bias);
+        return composed::normalized(x, mean, &inverse_std, weight, bias);
     }
     let (x, mean, weight, bias) =
         (x.contiguous()?, mean.contiguous()?, weight.contiguous()?, bias.contiguous()?);
@@ -92,7 +94,7 @@ pub fn backward(
         return Err(Error::Bug(format!("a batch norm was given a gradient of shape {:?}", dy.dims())));
     }
     if !is_cpu(x) {
-        return composed_backward(x, weight, statistics, dy, need_input);
+        return composed::backward(x, weight, statistics, dy, need_input);
     }
     let (x, weight, dy) = (x.contiguous()?, weight.contiguous()?, dy.contiguous()?);
     with_element!(x, T => slices_backward::<T>(&x, &weight, statistics, &dy, need_input))
@@ -142,7 +144,7 @@ fn statistics<T: Element>(x: &[T], [runs, batch, width]: [usize; 3], eps: f64) -
     (means, inverse_stds, variances)
 }
 
-/// (x − mean) · (inverse_std · weight) + bias.
+/// `(x − mean) · (inverse_std · weight) + bias`.
 fn normalized<T: Element>(
     x: &Tensor,
     mean: &Tensor,
@@ -266,51 +268,6 @@ impl<T: Element> Run<'_, T> {
     }
 }
 
-fn composed_forward(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(Tensor, Statistics)> {
-    let batch = x.dim(1)? as f64;
-    let mean = (x.sum(1)? / batch)?;
-    let squares = x.broadcast_sub(&mean.unsqueeze(1)?)?.sqr()?.sum(1)?;
-    let inverse_std = ((&squares / batch)? + eps)?.sqrt()?.recip()?;
-    let y = composed_normalized(x, &mean, &inverse_std, weight, bias)?;
-    Ok((y, Statistics { mean, inverse_std, unbiased_variance: (squares / (batch - 1.0))? }))
-}
-
-fn composed_normalized(
-    x: &Tensor,
-    mean: &Tensor,
-    inverse_std: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-) -> Result<Tensor> {
-    let scale = (inverse_std * weight)?.unsqueeze(1)?;
-    let centered = x.broadcast_sub(&mean.unsqueeze(1)?)?;
-    Ok(centered.broadcast_mul(&scale)?.broadcast_add(&bias.unsqueeze(1)?)?)
-}
-
-fn composed_backward(
-    x: &Tensor,
-    weight: &Tensor,
-    statistics: &Statistics,
-    dy: &Tensor,
-    need_input: bool,
-) -> Result<Gradients> {
-    let batch = x.dim(1)? as f64;
-    let normal = x
-        .broadcast_sub(&statistics.mean.unsqueeze(1)?)?
-        .broadcast_mul(&statistics.inverse_std.unsqueeze(1)?)?;
-    let db = dy.sum(1)?;
-    let dw = (dy * &normal)?.sum(1)?;
-    let input = need_input
-        .then(|| -> Result<Tensor> {
-            let centered = dy.broadcast_sub(&(&db / batch)?.unsqueeze(1)?)?;
-            let along = normal.broadcast_mul(&(&dw / batch)?.unsqueeze(1)?)?;
-            let scale = (&statistics.inverse_std * weight)?.unsqueeze(1)?;
-            Ok((centered - along)?.broadcast_mul(&scale)?)
-        })
-        .transpose()?;
-    Ok(Gradients { weight: dw, bias: db, input })
-}
-
 #[cfg(test)]
 mod tests {
     use candle_core::DType;
@@ -352,7 +309,7 @@ mod tests {
             let shape = [1 + seed as usize % 3, 2 + seed as usize * 7 % 41, 1 + seed as usize * 5 % 37];
             let [x, weight, bias, dy] = inputs(seed * 10, shape, DType::F32);
             let (y, found) = forward(&x, &weight, &bias, EPS).unwrap();
-            let (expected_y, expected) = composed_forward(&x, &weight, &bias, EPS).unwrap();
+            let (expected_y, expected) = composed::forward(&x, &weight, &bias, EPS).unwrap();
             // With two samples the variance may be tiny, and the factor before the gradient large.
             let tolerance = if shape[1] < 4 { 1e-2 } else { 1e-4 };
             assert_same(&y, &expected_y, tolerance);
@@ -360,13 +317,13 @@ mod tests {
             assert_same(&found.unbiased_variance, &expected.unbiased_variance, 1e-5);
             assert_same(&found.inverse_std, &expected.inverse_std, tolerance);
             let gradients = backward(&x, &weight, &found, &dy, true).unwrap();
-            let composed = composed_backward(&x, &weight, &found, &dy, true).unwrap();
+            let composed = composed::backward(&x, &weight, &found, &dy, true).unwrap();
             assert_same(&gradients.weight, &composed.weight, tolerance);
             assert_same(&gradients.bias, &composed.bias, tolerance);
             assert_same(&gradients.input.unwrap(), &composed.input.unwrap(), tolerance);
             let given = evaluate(&x, &weight, &bias, &found.mean, &found.unbiased_variance, EPS).unwrap();
             let inverse = (found.unbiased_variance + EPS).unwrap().sqrt().unwrap().recip().unwrap();
-            let expected = composed_normalized(&x, &found.mean, &inverse, &weight, &bias).unwrap();
+            let expected = composed::normalized(&x, &found.mean, &inverse, &weight, &bias).unwrap();
             assert_same(&given, &expected, tolerance);
         }
     }

@@ -198,7 +198,7 @@ impl<'a, T> Matrix<'a, T> {
     /// The first `rows * columns` numbers, row by row.
     fn rows(numbers: &'a [T], rows: usize, columns: usize) -> Self {
         let numbers = &numbers[..rows * columns];
-        Self { numbers, rows, columns, row_step: columns as isize, column_step: 1 }
+        Self { numbers, rows, columns, row_step: columns.cast_signed(), column_step: 1 }
     }
 
     fn transposed(self) -> Self {
@@ -259,7 +259,7 @@ unsafe fn product<T: Element>(out: *mut T, add: bool, left: Matrix<'_, T>, right
             depth,
             out,
             1,
-            columns as isize,
+            columns.cast_signed(),
             add,
             left.numbers.as_ptr(),
             left.column_step,
@@ -267,7 +267,7 @@ unsafe fn product<T: Element>(out: *mut T, add: bool, left: Matrix<'_, T>, right
             right.numbers.as_ptr(),
             right.column_step,
             right.row_step,
-            T::ONE,
+            if add { T::ONE } else { T::ZERO },
             T::ONE,
             false,
             false,

@@ -11,6 +11,7 @@
 mod access;
 mod config;
 pub mod init;
+pub mod initializer;
 pub mod layer;
 mod mlp;
 mod network;

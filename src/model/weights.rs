@@ -1,6 +1,6 @@
-//! A model's tensors by their PyTorch names: giving them out, taking them in, and reading them from a file.
+//! A model's tensors by their `PyTorch` names: giving them out, taking them in, and reading them from a file.
 //!
-//! The names are those of a PyTorch module whose attribute `layers` is the `nn.Sequential` of the layers; the
+//! The names are those of a `PyTorch` module whose attribute `layers` is the `nn.Sequential` of the layers; the
 //! run axis is left out.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use safetensors::tensor::Metadata;
 use super::network::{Model, Place};
 use crate::{Error, Result};
 
-/// PyTorch writes it, and a file from elsewhere may lack it: nothing is computed from it.
+/// `PyTorch` writes it, and a file from elsewhere may lack it: nothing is computed from it.
 const OPTIONAL: &str = "num_batches_tracked";
 /// What safetensors allows.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -176,6 +176,8 @@ mod tests {
     use crate::kernel::checks::{normal, numbers};
     use crate::model::{ArchitectureConfig, MlpConfig, ModelConfig, ModelSettings, Pass};
 
+    type Named = Vec<(String, Tensor)>;
+
     fn config() -> ModelConfig {
         let mlp = MlpConfig { layers: None, hidden: Some(vec![3]), ..MlpConfig::default() };
         ModelConfig { common: ModelSettings::default(), kind: ArchitectureConfig::Mlp(mlp) }
@@ -236,7 +238,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_named_and_changes_nothing() {
         let good = trained().tensors().unwrap();
-        let refused = |change: &dyn Fn(&mut Vec<(String, Tensor)>), strict: bool| -> Option<String> {
+        let refused = |change: &dyn Fn(&mut Named), strict: bool| -> Option<String> {
             let (mut given, mut model) = (good.clone(), model(3));
             let before = model.snapshot().unwrap();
             change(&mut given);

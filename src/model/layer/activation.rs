@@ -59,21 +59,21 @@ impl Default for SoftplusConfig {
 pub enum ActivationConfig {
     /// No layer at all.
     None,
-    /// PyTorch's `ReLU`.
+    /// `PyTorch`'s `ReLU`.
     Relu,
-    /// PyTorch's `LeakyReLU`.
+    /// `PyTorch`'s `LeakyReLU`.
     LeakyRelu(LeakyReluConfig),
-    /// PyTorch's `ELU`.
+    /// `PyTorch`'s `ELU`.
     Elu(EluConfig),
-    /// PyTorch's `GELU`, exact.
+    /// `PyTorch`'s `GELU`, exact.
     Gelu,
-    /// PyTorch's `SiLU`.
+    /// `PyTorch`'s `SiLU`.
     Silu,
-    /// PyTorch's `Sigmoid`.
+    /// `PyTorch`'s `Sigmoid`.
     Sigmoid,
-    /// PyTorch's `Tanh`.
+    /// `PyTorch`'s `Tanh`.
     Tanh,
-    /// PyTorch's `Softplus`.
+    /// `PyTorch`'s `Softplus`.
     Softplus(SoftplusConfig),
 }
 

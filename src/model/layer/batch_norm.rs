@@ -1,4 +1,4 @@
-//! Normalisation of every feature over the batch (PyTorch's `BatchNorm1d`).
+//! Normalisation of every feature over the batch (`PyTorch`'s `BatchNorm1d`).
 //!
 //! Training normalises by the batch's mean and biased variance and moves the running ones towards its mean
 //! and unbiased variance: running ← (1 − momentum) · running + momentum · batch. Evaluation normalises by
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Layer, Pass, take_kept};
 use crate::kernel::batch_norm::{self, Statistics};
 use crate::model::Parameter;
-use crate::model::init::Initializer;
+use crate::model::initializer::Initializer;
 use crate::setting::Problems;
 use crate::{Error, Result};
 
@@ -146,6 +146,7 @@ impl Layer for BatchNorm {
 }
 
 #[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as PyTorch prints them")]
 mod tests {
     use super::*;
     use crate::kernel::checks::{assert_close, normal, numbers, tensor};
@@ -236,6 +237,7 @@ mod tests {
         -2.410607015005,
     ];
 
+    #[expect(clippy::too_many_lines, reason = "a table of numbers")]
     fn steps() -> [Step; 3] {
         [
             Step {

@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use super::{Layer, LayerConfig, Pass};
 use crate::kernel::checks::{assert_close, differences, dot, normal, numbers, tensor};
 use crate::model::InitConfig;
-use crate::model::init::Initializer;
+use crate::model::initializer::Initializer;
 
 /// The layer with weights of its own for each run, in `f64`.
 pub(crate) fn build(config: &LayerConfig, input: &[usize], runs: usize) -> Box<dyn Layer> {

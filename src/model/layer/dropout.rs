@@ -1,4 +1,4 @@
-//! Random zeros in training, the identity in evaluation (PyTorch's `Dropout`).
+//! Random zeros in training, the identity in evaluation (`PyTorch`'s `Dropout`).
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,17 @@ pub struct Dropout {
     rates: Vec<f64>,
     /// Its place among the dropout layers, so that other layers do not change its masks.
     ordinal: u32,
-    /// The mask of the last training pass; none inside where nothing is dropped.
-    kept: Option<Option<Mask>>,
+    /// What the last training pass did.
+    kept: Option<Kept>,
+}
+
+/// What a training pass did to its input.
+#[derive(Debug)]
+enum Kept {
+    /// Nothing: every rate is 0.
+    Everything,
+    /// It multiplied by this.
+    Masked(Mask),
 }
 
 impl Dropout {
@@ -53,27 +62,24 @@ impl Layer for Dropout {
             self.kept = None;
             return Ok(input.clone());
         };
-        let mask = if self.rates.iter().all(|rate| *rate == 0.0) {
-            None
-        } else {
-            Some(Mask::new(input, seeds, &self.rates, *step, self.ordinal)?)
-        };
-        let output = match &mask {
-            Some(mask) => mask.apply(input)?,
-            None => input.clone(),
-        };
-        self.kept = Some(mask);
+        if self.rates.iter().all(|rate| *rate == 0.0) {
+            self.kept = Some(Kept::Everything);
+            return Ok(input.clone());
+        }
+        let mask = Mask::new(input, seeds, &self.rates, *step, self.ordinal)?;
+        let output = mask.apply(input)?;
+        self.kept = Some(Kept::Masked(mask));
         Ok(output)
     }
 
     fn backward(&mut self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>> {
-        let mask = take_kept(&mut self.kept, "a dropout layer")?;
+        let kept = take_kept(&mut self.kept, "a dropout layer")?;
         if !need_input_gradient {
             return Ok(None);
         }
-        match mask {
-            Some(mask) => mask.apply(gradient).map(Some),
-            None => Ok(Some(gradient.clone())),
+        match kept {
+            Kept::Everything => Ok(Some(gradient.clone())),
+            Kept::Masked(mask) => mask.apply(gradient).map(Some),
         }
     }
 

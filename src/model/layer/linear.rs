@@ -1,4 +1,4 @@
-//! y = x wᵀ + b with w `[R, out, in]` and b `[R, out]` (PyTorch's `Linear`).
+//! y = x wᵀ + b with w `[R, out, in]` and b `[R, out]` (`PyTorch`'s `Linear`).
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Layer, Pass, take_kept, width};
 use crate::kernel::linear::{self, Need};
 use crate::model::Parameter;
-use crate::model::init::{Initializer, Role};
+use crate::model::initializer::{Initializer, Role};
 use crate::setting::Problems;
 use crate::{Error, Result};
 

@@ -19,7 +19,7 @@ use self::batch_norm::{BatchNorm, BatchNormConfig};
 use self::dropout::{Dropout, DropoutConfig};
 use self::linear::{Linear, LinearConfig};
 use super::Parameter;
-use super::init::Initializer;
+use super::initializer::Initializer;
 use crate::kernel::activation::Activation;
 use crate::{Error, Result};
 
@@ -46,7 +46,7 @@ pub trait Layer: Debug + Send {
     /// and gives that of its input if it is needed. What the layer kept is used up.
     fn backward(&mut self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>>;
 
-    /// Parameters by their PyTorch names, in PyTorch's order.
+    /// Parameters by their `PyTorch` names, in `PyTorch`'s order.
     fn parameters(&self) -> Vec<(&'static str, &Parameter)> {
         Vec::new()
     }
@@ -56,7 +56,7 @@ pub trait Layer: Debug + Send {
         Vec::new()
     }
 
-    /// State that is saved but not trained, `[R, …]` each, by its PyTorch names, in PyTorch's order.
+    /// State that is saved but not trained, `[R, …]` each, by its `PyTorch` names, in `PyTorch`'s order.
     fn buffers(&self) -> Result<Vec<(&'static str, Tensor)>> {
         Ok(Vec::new())
     }
@@ -71,7 +71,7 @@ pub trait Layer: Debug + Send {
         input.to_vec()
     }
 
-    /// The layer as PyTorch prints it, in short: `Linear(784, 630)`.
+    /// The layer as `PyTorch` prints it, in short: `Linear(784, 630)`.
     fn describe(&self) -> String;
 }
 
