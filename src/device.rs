@@ -123,9 +123,12 @@ pub fn limit_candle_threads() {
     }
 }
 
+/// More devices than one machine has.
+const MOST_DEVICES: usize = 64;
+
 /// The CUDA devices that can be opened, in order.
 pub fn cuda_devices() -> Vec<DeviceConfig> {
-    (0..).map(DeviceConfig::Cuda).take_while(|device| device.open().is_ok()).collect()
+    (0..MOST_DEVICES).map(DeviceConfig::Cuda).take_while(|device| device.open().is_ok()).collect()
 }
 
 /// Why there is no CUDA device, for `runner devices`; `None` if there is one.

@@ -2,7 +2,7 @@
 //!
 //! There is no state: nothing has to be saved for a resume, threads cannot disturb each other, and every
 //! device gets the same draw. The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as
-//! easy as 1, 2, 3", SC 2011). Blocks are laid out in groups of [`LANES`] so that the loops vectorise; the
+//! easy as 1, 2, 3", SC 2011). Blocks are laid out in groups of 16 so that the loops vectorise; the
 //! layout is part of the program's numerics version.
 
 /// What a stream is drawn for. Streams of different purposes never overlap.
@@ -62,7 +62,6 @@ impl Stream {
 
     /// The draws at `GROUP * index ..`, one block a lane.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
     fn group(&self, index: u32) -> [u32; GROUP] {
         const M0: u64 = 0xD251_1F53;
         const M1: u64 = 0xCD9E_8D57;
@@ -92,15 +91,15 @@ impl Stream {
         out
     }
 
-    /// An iterator over the draws from position 0 on.
-    pub fn iter(self) -> Draws {
+    /// The draws one after the other, from position 0 on.
+    pub fn draws(self) -> Draws {
         Draws { stream: self, next: 0, group: [0; GROUP] }
     }
 
     /// A uniform permutation of `0..len` (Fisher–Yates).
     pub fn permutation(self, len: usize) -> Vec<u32> {
         let mut order: Vec<u32> = (0..len as u32).collect();
-        let mut draws = self.iter();
+        let mut draws = self.draws();
         for last in (1..len).rev() {
             order.swap(last, draws.below(last as u64 + 1) as usize);
         }
@@ -108,7 +107,7 @@ impl Stream {
     }
 }
 
-/// Draws in order, see [`Stream::iter`].
+/// Draws in order, see [`Stream::draws`].
 #[derive(Debug, Clone)]
 pub struct Draws {
     stream: Stream,
@@ -172,7 +171,7 @@ mod tests {
     fn a_fill_is_a_window_of_the_draws() {
         let stream = Stream::new(42, Purpose::Dropout, 7, 1);
         let all: Vec<u32> = {
-            let mut draws = stream.iter();
+            let mut draws = stream.draws();
             (0..200).map(|_| draws.bits()).collect()
         };
         let mut window = vec![0; 100];
@@ -182,7 +181,7 @@ mod tests {
 
     #[test]
     fn purposes_coordinates_and_seeds_give_different_streams() {
-        let first = |stream: Stream| stream.iter().bits();
+        let first = |stream: Stream| stream.draws().bits();
         let base = first(Stream::new(1, Purpose::Init, 0, 0));
         assert_ne!(base, first(Stream::new(2, Purpose::Init, 0, 0)));
         assert_ne!(base, first(Stream::new(1 << 32, Purpose::Init, 0, 0)));
@@ -202,7 +201,7 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_the_distribution() {
-        let mut draws = Stream::new(9, Purpose::Init, 0, 0).iter();
+        let mut draws = Stream::new(9, Purpose::Init, 0, 0).draws();
         let count = 100_000;
         let uniform: f64 = (0..count).map(|_| draws.uniform()).sum::<f64>() / f64::from(count);
         assert!((uniform - 0.5).abs() < 0.005, "mean {uniform}");

@@ -15,7 +15,7 @@ pub fn execute(args: &CompareArgs) -> Result<u8> {
     if entries.is_empty() {
         return Err(Error::Request(format!("there are no runs in {}", runs.path().display())));
     }
-    let tables = tables(&entries, args.test)?;
+    let tables = tables(&entries, args.test);
     let several = tables.len() > 1;
     if args.format.json {
         let mut all = serde_json::Map::new();
@@ -42,7 +42,7 @@ pub fn execute(args: &CompareArgs) -> Result<u8> {
 }
 
 /// The table of every experiment among the runs, by name.
-pub fn tables(entries: &[RunEntry], test: bool) -> Result<Vec<(String, Table)>> {
+pub fn tables(entries: &[RunEntry], test: bool) -> Vec<(String, Table)> {
     let mut tables = Vec::new();
     for (experiment, members) in report::by_experiment(entries) {
         let subjects: Vec<Subject<'_>> =
@@ -54,7 +54,7 @@ pub fn tables(entries: &[RunEntry], test: bool) -> Result<Vec<(String, Table)>> 
         let comparison = report::compare(experiment, &subjects, &monitor, test);
         tables.push((experiment.to_owned(), view::comparison(&comparison)));
     }
-    Ok(tables)
+    tables
 }
 
 /// The runs of the named experiments, and the named runs; all runs without a name.

@@ -48,12 +48,11 @@ fn on_split(
     }
     let data = library.prepared(&config.data)?;
     let split = &data.split;
-    let (name, part) = match wanted {
-        Some(SplitName::Train) => ("train", Some(&split.train)),
-        Some(SplitName::Valid) => ("valid", split.valid.as_ref()),
-        Some(SplitName::Test) => ("test", split.test.as_ref()),
-        None if split.test.is_some() => ("test", split.test.as_ref()),
-        None => ("valid", split.valid.as_ref()),
+    let default = if split.test.is_some() { SplitName::Test } else { SplitName::Valid };
+    let (name, part) = match wanted.unwrap_or(default) {
+        SplitName::Train => ("train", Some(&split.train)),
+        SplitName::Valid => ("valid", split.valid.as_ref()),
+        SplitName::Test => ("test", split.test.as_ref()),
     };
     let part = part.ok_or_else(|| {
         Error::Request(format!("{} has no {name} part; choose another with --split", entry.name))

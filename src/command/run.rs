@@ -51,7 +51,7 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
     standing.extend(ended.iter().map(|run| run.status));
     for (plan, _) in &plans {
         let entries = store::scan(&runs, Some(&plan.experiment))?;
-        for table in compare::tables(&entries, false)? {
+        for table in compare::tables(&entries, false) {
             print(&table.1.text(width()))?;
         }
     }

@@ -12,7 +12,7 @@ use super::merge::Merged;
 use super::run_config::RunConfig;
 use super::schema;
 use super::section::{Section, patch};
-use crate::setting::{Diagnostic, Excerpt, KeyPath, Place, Problem, Problems, read};
+use crate::setting::{Diagnostic, Excerpt, KeyPath, Place, Problem, Problems, read, read_what_can_be_read};
 use crate::sweep::{self, Axis, SweepConfig, text_of};
 use crate::{Error, Result};
 
@@ -158,10 +158,8 @@ impl Experiment {
                 }
             }
         }
-        let mut config: RunConfig = match read(&Value::Table(tree)) {
-            Ok(config) => config,
-            Err(problems) => return Err((problems, written)),
-        };
+        let (config, unread) = read_what_can_be_read::<RunConfig>(&Value::Table(tree));
+        let Some(mut config) = config else { return Err((unread, written)) };
         if let Err(error) = config.resolve() {
             let (path, place) = (KeyPath::parse("data"), Place::Value);
             let problem =
@@ -170,7 +168,10 @@ impl Experiment {
         }
         let mut problems = Problems::default();
         config.check(&mut problems);
-        let problems = problems.into_found();
+        let mut problems = problems.into_found();
+        // A default stands in for what could not be read: what the checks say of its table may be wrong.
+        problems.retain(|problem| unread.iter().all(|known| !share_table(&known.path, &problem.path)));
+        problems.extend(unread);
         if problems.is_empty() { Ok(Draft { assignment, config }) } else { Err((problems, written)) }
     }
 
@@ -216,6 +217,11 @@ impl Experiment {
             }
         }
     }
+}
+
+/// Whether two settings stand side by side.
+fn share_table(one: &KeyPath, other: &KeyPath) -> bool {
+    one.0.split_last().map(|(_, table)| table) == other.0.split_last().map(|(_, table)| table)
 }
 
 struct Found {

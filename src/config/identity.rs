@@ -58,7 +58,7 @@ fn remove(value: &mut Value, dotted: &str) {
     }
 }
 
-/// JSON with the keys of every object in order, whatever map serde_json was built with.
+/// JSON with the keys of every object in order, whatever map `serde_json` was built with.
 fn sorted(value: &Value) -> String {
     match value {
         Value::Object(map) => {

@@ -149,7 +149,7 @@ impl<'a> Canvas<'a> {
         })?;
         let columns: Vec<(usize, f64)> = (0..width).map(|column| cell(column, width)).collect();
         for class in 0..config.num_classes {
-            let mut draws = Stream::new(config.seed, Purpose::Synthetic, PATTERN, class as u32).iter();
+            let mut draws = Stream::new(config.seed, Purpose::Synthetic, PATTERN, class as u32).draws();
             for _ in 0..config.channels {
                 let knots: [[f64; KNOTS]; KNOTS] =
                     std::array::from_fn(|_| std::array::from_fn(|_| 255.0 * draws.uniform()));
@@ -171,7 +171,7 @@ impl<'a> Canvas<'a> {
     }
 
     fn place(&self, stream: Stream, row: usize) -> Place {
-        let mut draws = stream.iter();
+        let mut draws = stream.draws();
         let mut offset = || self.margin.map(|margin| draws.below(2 * margin as u64 + 1) as usize);
         let (own, other) = (offset(), offset());
         let classes = self.config.num_classes;

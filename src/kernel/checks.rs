@@ -6,7 +6,7 @@ use crate::rng::{Purpose, Stream};
 
 /// Standard normal numbers on the CPU.
 pub(crate) fn normal(seed: u64, shape: &[usize], dtype: DType) -> Tensor {
-    let mut draws = Stream::new(seed, Purpose::Synthetic, 0, 0).iter();
+    let mut draws = Stream::new(seed, Purpose::Synthetic, 0, 0).draws();
     let numbers: Vec<f64> = (0..shape.iter().product()).map(|_| draws.normal()).collect();
     Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
 }

@@ -130,7 +130,7 @@ mod tests {
     fn the_draw_decides_as_documented() {
         let (x, p) = (ones(&[1, 10, 130]), 0.3);
         let y = numbers(&Mask::new(&x, &[11], &[p], 5, 2).unwrap().apply(&x).unwrap());
-        let mut draws = Stream::new(11, Purpose::Dropout, 5, 2).iter();
+        let mut draws = Stream::new(11, Purpose::Dropout, 5, 2).draws();
         for y in y {
             assert_eq!(y != 0.0, f64::from(draws.bits()) >= p * 2f64.powi(32));
         }

@@ -25,12 +25,15 @@ pub trait Element:
     /// The value, exactly.
     fn wide(self) -> f64;
     /// The square root, correctly rounded.
+    #[must_use]
     fn root(self) -> Self;
     /// The numbers of a CPU storage of this type, for writing.
     fn as_mut_slice(storage: &mut CpuStorage) -> candle_core::Result<&mut [Self]>;
     /// e to the power of `self`.
+    #[must_use]
     fn exponential(self) -> Self;
     /// The natural logarithm.
+    #[must_use]
     fn logarithm(self) -> Self;
 }
 

@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn slices_and_composition_agree_on_random_shapes() {
         for seed in 0..40u64 {
-            let mut sizes = Stream::new(seed, Purpose::Synthetic, 1, 0).iter();
+            let mut sizes = Stream::new(seed, Purpose::Synthetic, 1, 0).draws();
             let mut size = |bound| 1 + sizes.below(bound) as usize;
             let (runs, batch, inputs, outputs) = (size(4), size(40), size(70), size(70));
             let x = normal(seed, &[runs, batch, inputs], DType::F32);

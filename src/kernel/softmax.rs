@@ -205,7 +205,7 @@ mod tests {
 
     fn random(shape: (usize, usize, usize), seed: u64) -> (Tensor, Vec<u32>) {
         let (runs, batch, classes) = shape;
-        let mut draws = Stream::new(seed, Purpose::Synthetic, 0, 0).iter();
+        let mut draws = Stream::new(seed, Purpose::Synthetic, 0, 0).draws();
         let outputs: Vec<f64> = (0..runs * batch * classes).map(|_| 6.0 * draws.uniform() - 3.0).collect();
         let targets = (0..runs * batch).map(|_| draws.below(classes as u64) as u32).collect();
         (Tensor::from_vec(outputs, shape, &Device::Cpu).unwrap(), targets)

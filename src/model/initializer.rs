@@ -98,7 +98,7 @@ impl Distribution {
         match self {
             Self::Uniform { bound } => simd(|| append_uniform(stream, bound, count, out)),
             Self::Normal { mean, std } => {
-                let mut draws = stream.iter();
+                let mut draws = stream.draws();
                 out.extend((0..count).map(|_| T::of(mean + std * draws.normal())));
             }
             Self::Zeros => out.resize(out.len() + count, T::ZERO),
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn a_draw_is_the_one_that_the_stream_documents() {
         let found = weight(&InitConfig::Default, 2, &[9]);
-        let mut draws = Stream::new(9, Purpose::Init, 2, Role::LinearWeight as u32).iter();
+        let mut draws = Stream::new(9, Purpose::Init, 2, Role::LinearWeight as u32).draws();
         let bound = 1.0 / 300f64.sqrt();
         for found in found {
             assert_eq!(found.to_bits(), (bound * (2.0 * draws.uniform() - 1.0)).to_bits());

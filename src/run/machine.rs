@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::spec::RunSpec;
 use crate::config::NUMERICS;
-use crate::data::Prepared;
+use crate::data::{Part, Prepared};
 use crate::device::Processor;
 use crate::store::{DataRecord, GitRecord, RunRecord};
 
@@ -45,18 +45,18 @@ impl Machine {
         threads: usize,
     ) -> RunRecord {
         let mut record = RunRecord::new(&spec.id, &spec.name, experiment, jiff::Timestamp::now());
-        record.device = device.to_owned();
+        device.clone_into(&mut record.device);
         record.host.clone_from(&self.host);
         record.cpu.clone_from(&self.processor.model);
-        record.instruction_set = self.processor.instruction_set.to_owned();
+        self.processor.instruction_set.clone_into(&mut record.instruction_set);
         record.threads = threads;
         record.versions.clone_from(&self.versions);
         record.git.clone_from(&self.git);
         record.data = DataRecord {
             fingerprint: spec.fingerprint.clone(),
             train: data.split.train.len(),
-            valid: data.split.valid.as_ref().map_or(0, |part| part.len()),
-            test: data.split.test.as_ref().map_or(0, |part| part.len()),
+            valid: data.split.valid.as_ref().map_or(0, Part::len),
+            test: data.split.test.as_ref().map_or(0, Part::len),
         };
         record.assignment = spec.assignment_json().collect();
         record

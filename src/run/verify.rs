@@ -15,10 +15,10 @@ pub fn first_difference(original: &Path, copy: &Path) -> Result<Option<String>> 
             (Some(_), None) => return Ok(Some(format!("{name}: the copy has none"))),
             (None, Some(_)) => return Ok(Some(format!("{name}: the original has none"))),
             (Some(left), Some(right)) => {
-                let place = if name.ends_with(".csv") {
-                    in_table(&left, &right)
-                } else {
+                let place = if matches!(name, layout::BEST | layout::LAST) {
                     in_checkpoint(&original.join(name), &copy.join(name))?
+                } else {
+                    in_table(&left, &right)
                 };
                 return Ok(Some(format!("{name}: {place}")));
             }

@@ -24,12 +24,19 @@ use serde::de::DeserializeOwned;
 ///
 /// A wrong key is taken out and the reading starts again, so its table and the others are still looked at.
 pub fn read<T: DeserializeOwned>(value: &toml::Value) -> Result<T, Vec<Problem>> {
+    match read_what_can_be_read(value) {
+        (Some(read), problems) if problems.is_empty() => Ok(read),
+        (_, problems) => Err(problems),
+    }
+}
+
+/// As [`read`], but hands out what is left when wrong keys have their defaults, so that it can be checked further.
+pub fn read_what_can_be_read<T: DeserializeOwned>(value: &toml::Value) -> (Option<T>, Vec<Problem>) {
     let mut value = value.clone();
     let mut problems: Vec<Problem> = Vec::new();
     loop {
         match T::deserialize(Node::new(&value)) {
-            Ok(read) if problems.is_empty() => return Ok(read),
-            Ok(_) => return Err(problems),
+            Ok(read) => return (Some(read), problems),
             Err(fault) => {
                 let (problem, culprit) = fault.into_problem();
                 // A required key that was taken out because it is wrong is not missing as well.
@@ -39,7 +46,7 @@ pub fn read<T: DeserializeOwned>(value: &toml::Value) -> Result<T, Vec<Problem>>
                     problems.push(problem);
                 }
                 if !culprit.is_some_and(|path| path.remove_from(&mut value)) {
-                    return Err(problems);
+                    return (None, problems);
                 }
             }
         }
@@ -111,6 +118,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "what was written is read exactly")]
     fn reads_a_flat_table_whatever_the_order_of_its_keys() {
         let text = "epochs = 3\n[optimizer]\nmomentum = 1\ndecay.rate = 0.5\nkind = 'sgd'\nlr = 0.1";
         let value = toml::Value::Table(toml::from_str(text).unwrap());

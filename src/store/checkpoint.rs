@@ -311,7 +311,7 @@ mod tests {
                 let _ = parse(&damaged);
             }
         }
-        let mut draws = Stream::new(1, Purpose::Synthetic, 0, 0).iter();
+        let mut draws = Stream::new(1, Purpose::Synthetic, 0, 0).draws();
         for _ in 0..5_000 {
             let mut damaged = bytes.clone();
             for _ in 0..2 {

@@ -67,7 +67,7 @@ pub fn axes(sweep: &SweepConfig, first_seed: u64) -> Result<Vec<Axis>, Vec<Probl
         if seeds.is_empty() {
             problems.push(problem(&at, "`seeds` leaves no run", "expected at least one seed"));
         }
-        let values = seeds.into_iter().map(|seed| Value::Integer(seed as i64)).collect();
+        let values = seeds.into_iter().map(|seed| Value::Integer(seed.cast_signed())).collect();
         found.retain(|axis: &Axis| axis.key != KeyPath::parse("seed"));
         found.push(Axis { key: KeyPath::parse("seed"), values, written: at, listed });
     }

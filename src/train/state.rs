@@ -31,7 +31,7 @@ pub(super) fn save(
     best: Option<&[(String, Tensor)]>,
 ) -> Result<Vec<(String, Tensor)>> {
     let mut tensors = vec![
-        (STEP.to_owned(), Tensor::new(step as i64, &Device::Cpu)?),
+        (STEP.to_owned(), Tensor::new(step.cast_signed(), &Device::Cpu)?),
         (HISTORY.to_owned(), history(progress.rows())?),
     ];
     let state = optimizer.state()?;

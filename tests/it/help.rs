@@ -33,6 +33,6 @@ fn wrong_arguments_are_a_wrong_request() {
     {
         let (code, said) = workplace.fail(arguments);
         assert_eq!(code, 2, "{said}");
-        assert!(said.contains("Usage:"), "{said}");
+        assert!(said.contains("try '--help'"), "{said}");
     }
 }

@@ -30,8 +30,8 @@ fn a_checkpoint_alone_predicts_rows_of_csv() {
     let best = workplace.only_run("small").join("checkpoints/best.safetensors");
     std::fs::copy(&best, workplace.path().join("moved.safetensors")).unwrap();
     std::fs::remove_dir_all(workplace.path().join("runs")).unwrap();
-    let rows: String = (0..3).map(|row| format!("{}\n", vec![row.to_string(); 64].join(","))).collect();
-    workplace.write("rows.csv", rows);
+    let rows: Vec<String> = (0..3).map(|row| vec![row.to_string(); 64].join(",")).collect();
+    workplace.write("rows.csv", rows.join("\n"));
     let out = workplace.run(&["predict", "moved.safetensors", "rows.csv"]);
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines.len(), 4);

@@ -26,11 +26,6 @@ impl Workplace {
         path
     }
 
-    pub fn read(&self, name: &str) -> String {
-        let path = self.path().join(name);
-        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    }
-
     /// The program, to be started in this folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));

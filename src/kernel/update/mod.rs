@@ -60,7 +60,7 @@ mod testing {
 
     /// Uniform in −1..1.
     pub fn random(shape: &[usize], seed: u64) -> Tensor {
-        let mut draws = Stream::new(seed, Purpose::Synthetic, 0, 0).iter();
+        let mut draws = Stream::new(seed, Purpose::Synthetic, 0, 0).draws();
         let numbers: Vec<f64> = (0..shape.iter().product()).map(|_| 2.0 * draws.uniform() - 1.0).collect();
         Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
     }
