@@ -3,13 +3,13 @@
 use super::{print, render, say, training, variables};
 use crate::Result;
 use crate::cli::PlanArgs;
-use crate::config::Experiment;
+use crate::config::{Experiment, schema};
 use crate::device::DeviceConfig;
 use crate::error::EXIT_OK;
 use crate::output::{Cell, Column, Table};
 use crate::run::{Action, Library, Plan, PlannedRun};
-use crate::store::{RunsDir, Status};
-use crate::sweep::text_of;
+use crate::store::{RunsDir, Status, json_value};
+use crate::sweep::short_key;
 
 /// Trains nothing and writes nothing.
 pub fn execute(args: &PlanArgs) -> Result<u8> {
@@ -24,7 +24,9 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     let wanted: Vec<DeviceConfig> = plan.work().map(|run| run.spec.config.device).collect();
     training::device(&args.training, wanted)?;
     let mut columns = vec![Column::text("run")];
-    columns.extend(experiment.axes().iter().map(|axis| Column::number(axis.key.to_string())));
+    let schema = schema::keys();
+    let swept = experiment.axes().iter().map(|axis| axis.key.to_string());
+    columns.extend(swept.map(|key| Column::number(short_key(&key, &schema))));
     columns.extend([Column::number("parameters"), Column::number("epochs")]);
     columns.extend([Column::text("status"), Column::text("action")]);
     let mut table = Table::new(columns);
@@ -50,7 +52,7 @@ fn row(run: &PlannedRun, library: &Library) -> Result<Vec<Cell>> {
     let data = library.prepared(&config.data)?;
     let parameters = config.model.parameter_count(data.shape(), data.classes().len())?;
     let mut cells = vec![Cell::Text(run.spec.name.clone())];
-    cells.extend(run.spec.assignment.iter().map(|(_, value)| Cell::Text(text_of(value))));
+    cells.extend(run.spec.assignment.iter().map(|(_, value)| Cell::Setting(json_value(value))));
     cells.push(Cell::Count(parameters as usize));
     cells.push(Cell::Count(config.train.epochs));
     cells.push(Cell::Text(run.status.map_or("queued", Status::word).to_owned()));

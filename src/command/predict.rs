@@ -96,7 +96,7 @@ impl<W: Write> Sink<W> {
         match &mut self.format {
             Format::Csv(writer) => {
                 let fixed = [input, index.to_string(), name.to_owned()];
-                let numbers = probabilities.iter().map(f32::to_string);
+                let numbers = probabilities.iter().copied().map(store::number);
                 writer.write_record(fixed.into_iter().chain(numbers)).map_err(closed)
             }
             Format::JsonLines(out) => {

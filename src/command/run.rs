@@ -49,7 +49,8 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
         training::train(&args.training, args.verbosity, device, library, tasks, done_before)?
     };
     standing.extend(ended.iter().map(|run| run.status));
-    for (plan, _) in &plans {
+    // A table of half a sweep would be taken for the result.
+    for (plan, _) in plans.iter().filter(|_| signal.is_none()) {
         let entries = store::scan(&runs, Some(&plan.experiment))?;
         for table in compare::tables(&entries, false) {
             print(&table.1.text(width()))?;

@@ -472,40 +472,4 @@ mod tests {
         assert!(Model::build(&config, &[], 2, 1, DType::F32, &Device::Cpu).is_ok(), "a scalar is one input");
         assert!(Model::build(&config, &[2], 2, 1, DType::U8, &Device::Cpu).is_err());
     }
-
-    /// Prints the cost of a step of the exercise's network and of its layers:
-    /// `cargo test --release --lib step_time -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "a measurement, not a check"]
-    #[expect(clippy::print_stderr, reason = "its result is for whoever runs it")]
-    fn step_time() {
-        let started = std::time::Instant::now();
-        let mut model = build(MlpConfig::default(), &[1, 28, 28], 10, DType::F32);
-        eprintln!("build {:?}", started.elapsed());
-        let x = normal(1, &[1, 256, 1, 28, 28], DType::F32);
-        let fastest = |layer: &mut dyn FnMut()| {
-            let time = |layer: &mut dyn FnMut()| {
-                let started = std::time::Instant::now();
-                layer();
-                started.elapsed()
-            };
-            (0..40).map(|_| time(layer)).min().unwrap_or_default()
-        };
-        let step = fastest(&mut || {
-            let y = model.forward(&x, &PASS).unwrap();
-            model.backward(&y).unwrap();
-        });
-        eprintln!("step {step:?}, fastest of 40");
-        let mut x = x.reshape((1, 256, 784)).unwrap();
-        for place in &mut model.layers {
-            let y = place.layer.forward(&x, &PASS).unwrap();
-            let forward = fastest(&mut || drop(place.layer.forward(&x, &PASS).unwrap()));
-            let both = fastest(&mut || {
-                place.layer.forward(&x, &PASS).unwrap();
-                place.layer.backward(&y, true).unwrap();
-            });
-            eprintln!("{:<24} forward {forward:?}, with backward {both:?}", place.layer.describe());
-            x = y;
-        }
-    }
 }

@@ -7,8 +7,11 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 use super::color::{self, paint};
 use super::number::significant;
@@ -17,6 +20,8 @@ use crate::report::headline;
 use crate::store::Status;
 use crate::train::event::{Ending, Event, Observer, Outcome, Row};
 
+/// How often the elapsed time is drawn again.
+const TICK: Duration = Duration::from_millis(250);
 /// Digits of a metric.
 const DIGITS: u8 = 4;
 
@@ -62,11 +67,12 @@ impl Progress {
     pub fn bars(target: ProgressDrawTarget, runs: usize) -> Self {
         let all = MultiProgress::with_draw_target(target);
         let sweep = (runs > 1).then(|| {
-            let style = style("{bar:24} {pos}/{len} runs, {elapsed} elapsed, about {eta} left");
+            let style = style("{bar:24} {pos}/{len} runs, {elapsed} elapsed{left}").with_key("left", left);
             all.add(ProgressBar::new(runs as u64).with_style(style))
         });
         if let Some(sweep) = &sweep {
             sweep.tick();
+            sweep.enable_steady_tick(TICK);
         }
         Self(Arc::new(Display::Bars { all, sweep }))
     }
@@ -146,7 +152,8 @@ impl RunProgress {
     fn started(&mut self, done: usize, epochs: usize) {
         self.epochs = epochs;
         if let Display::Bars { all, .. } = &*self.progress.0 {
-            let style = style("{bar:16} {pos:>3}/{len}  {prefix}  {wide_msg}");
+            // Not `wide_msg`: it fills the line, and the `^C` that a terminal echoes there would begin another.
+            let style = style("{bar:16} {pos:>3}/{len}  {prefix}  {msg}");
             let bar = ProgressBar::new(epochs as u64).with_style(style).with_prefix(self.name.clone());
             let bar = all.add(bar.with_position(done as u64));
             // A resumed run's first epochs took no time now.
@@ -231,6 +238,13 @@ fn metrics(row: &Row) -> String {
 
 fn word(status: Status) -> String {
     paint(color::status(status), status.word())
+}
+
+/// What the sweep will still take; nothing is known of it before the first run has ended.
+fn left(state: &ProgressState, out: &mut dyn std::fmt::Write) {
+    if state.pos() > 0 {
+        let _ = write!(out, ", about {:#} left", HumanDuration(state.eta()));
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {

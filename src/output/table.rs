@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::export;
 use super::number::{duration, mean_std, significant};
-use crate::report::Spread;
+use crate::report::{Spread, plain};
 use crate::{Result, store};
 
 /// Digits of a number that stands alone.
@@ -44,6 +44,8 @@ pub enum Cell {
     Empty,
     /// A word.
     Text(String),
+    /// The value of a setting: short for people, of its own type for programs.
+    Setting(serde_json::Value),
     /// A whole number.
     Count(usize),
     /// Any number, shown with a few digits.
@@ -86,6 +88,7 @@ impl Cell {
         match self {
             Self::Empty => String::new(),
             Self::Text(text) => text.clone(),
+            Self::Setting(value) => plain(value),
             Self::Count(count) => count.to_string(),
             Self::Number(number) => significant(*number, DIGITS),
             Self::Exact(number) => store::number(*number),

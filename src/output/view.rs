@@ -3,7 +3,9 @@
 use indexmap::IndexSet;
 
 use super::table::{Cell, Column, Table};
+use crate::config::schema;
 use crate::report::{Comparison, Difference, Group, ListRow, Sheet, headline, plain};
+use crate::sweep::short_key;
 
 /// `runner list`.
 pub fn list(rows: &[ListRow]) -> Table {
@@ -41,7 +43,9 @@ pub fn comparison(comparison: &Comparison) -> Table {
         metrics.insert(0, sorted_by.clone());
     }
 
-    let mut columns: Vec<Column> = short_keys(&comparison.keys).into_iter().map(Column::text).collect();
+    let schema = schema::keys();
+    let mut columns: Vec<Column> =
+        comparison.keys.iter().map(|key| Column::text(short_key(key, &schema))).collect();
     columns.push(Column::number("n"));
     columns.extend(tests.iter().map(|name| Column::spread(format!("test_{name}"))));
     columns.extend(metrics.iter().map(Column::spread));
@@ -149,24 +153,7 @@ fn text(value: &str) -> Cell {
 }
 
 fn setting(group: &Group, key: &str) -> Cell {
-    Cell::of(group.settings.get(key), |value| text(&plain(value)))
-}
-
-/// Every key cut to its shortest tail that no other key ends in.
-fn short_keys(keys: &[String]) -> Vec<String> {
-    let tails = |key: &str| -> Vec<String> {
-        let parts: Vec<&str> = key.split('.').collect();
-        (0..parts.len()).rev().map(|start| parts[start..].join(".")).collect()
-    };
-    let mut uses = std::collections::BTreeMap::new();
-    for tail in keys.iter().flat_map(|key| tails(key)) {
-        *uses.entry(tail).or_insert(0) += 1;
-    }
-    keys.iter()
-        .map(|key| {
-            tails(key).into_iter().find(|tail| uses.get(tail) == Some(&1)).unwrap_or_else(|| key.clone())
-        })
-        .collect()
+    Cell::of(group.settings.get(key), |value| Cell::Setting(value.clone()))
 }
 
 #[cfg(test)]
@@ -320,11 +307,5 @@ mod tests {
         loss      0.1250  0.2500  0.3000
         accuracy  0.9900  0.9375  0.8750
         ");
-    }
-
-    #[test]
-    fn keys_are_cut_to_tails_that_stay_apart() {
-        let keys = ["optimizer.lr", "model.p", "data.p", "seed"].map(str::to_owned);
-        assert_eq!(short_keys(&keys), ["lr", "model.p", "data.p", "seed"]);
     }
 }

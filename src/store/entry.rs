@@ -40,6 +40,7 @@ impl RunEntry {
         let (experiment, own) = (name(whole.parent()), name(Some(&whole)));
         let mut entry = Self { dir: dir.to_path_buf(), experiment, name: own, record };
         entry.notice_lost_owner(whole.parent());
+        entry.notice_progress();
         Ok(Some(entry))
     }
 
@@ -54,6 +55,14 @@ impl RunEntry {
     /// Whether `rerun` made it: such folders are called `<name>~2`.
     pub fn is_copy(&self) -> bool {
         self.name.contains('~')
+    }
+
+    /// A run that did not come to its end has its last epoch in `metrics.csv` only.
+    fn notice_progress(&mut self) {
+        let is_open = matches!(self.record.status, Status::Running | Status::Interrupted);
+        if is_open && self.record.last.is_none() {
+            self.record.last = self.metrics().unwrap_or_default().pop();
+        }
     }
 
     /// The rows of `metrics.csv`.

@@ -1,6 +1,7 @@
 //! CSV with full numbers.
 
 use crate::output::table::{Cell, ColumnKind, Table};
+use crate::report::plain;
 use crate::store::number;
 use crate::{Error, Result};
 
@@ -34,6 +35,7 @@ fn texts(cell: &Cell) -> (String, String) {
     let value = match cell {
         Cell::Empty => String::new(),
         Cell::Text(text) => text.clone(),
+        Cell::Setting(value) => plain(value),
         Cell::Count(count) => count.to_string(),
         Cell::Number(value) | Cell::Exact(value) | Cell::Seconds(value) => number(*value),
         Cell::Spread(spread) => return (number(spread.mean), spread.std.map(number).unwrap_or_default()),

@@ -30,6 +30,7 @@ fn values(cell: &Cell) -> (Value, Value) {
     let value = match cell {
         Cell::Empty => Value::Null,
         Cell::Text(text) => text.as_str().into(),
+        Cell::Setting(value) => value.clone(),
         Cell::Count(count) => (*count).into(),
         Cell::Number(value) | Cell::Exact(value) | Cell::Seconds(value) => (*value).into(),
         Cell::Spread(spread) => return (spread.mean.into(), spread.std.into()),

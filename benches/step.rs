@@ -1,0 +1,60 @@
+//! The parts of a training step of the original exercise's network, 784-630-476-322-168-10 with batch norm,
+//! batches of 256, f32, one thread.
+//!
+//! `cargo bench`; the whole program beside PyTorch is measured by `benches/peers/compare.py`.
+
+use std::hint::black_box;
+
+use candle_core::{DType, Device, Tensor};
+use criterion::{Criterion, criterion_group, criterion_main};
+use runner::loss::LossConfig;
+use runner::model::{Model, ModelConfig, Pass};
+use runner::optimizer::OptimizerConfig;
+use runner::rng::{Purpose, Stream};
+use runner::setting;
+
+const BATCH: usize = 256;
+const PASS: Pass<'static> = Pass::Training { seeds: &[42], step: 0 };
+
+fn model(regularizer: &str) -> Model {
+    let text = format!("kind = 'mlp'\nregularizer = {regularizer}");
+    let table: toml::Table = toml::from_str(&text).expect("the text is TOML");
+    let config: ModelConfig = setting::read(&table.into()).expect("the model is a valid one");
+    Model::build(&config, &[1, 28, 28], 10, 42, DType::F32, &Device::Cpu).expect("the model can be built")
+}
+
+fn images() -> Tensor {
+    let mut draws = Stream::new(1, Purpose::Synthetic, 0, 0).draws();
+    let pixels: Vec<f32> = (0..BATCH * 784).map(|_| draws.uniform() as f32).collect();
+    Tensor::from_vec(pixels, (1, BATCH, 1, 28, 28), &Device::Cpu).expect("the shape fits")
+}
+
+fn step(criterion: &mut Criterion) {
+    runner::device::limit_candle_threads();
+    let images = images();
+    let targets: Vec<u32> = (0..BATCH as u32).map(|sample| sample % 10).collect();
+    let loss = LossConfig::default().build();
+    for (name, regularizer) in [("batch_norm", "'batch_norm'"), ("dropout", "{ kind = 'dropout', p = 0.3 }")]
+    {
+        let mut group = criterion.benchmark_group(format!("mlp_{name}"));
+        group.sample_size(30);
+        let mut model = model(regularizer);
+        let mut optimizer = OptimizerConfig::default().build(&model.weights()).expect("Adam can be built");
+        group.bench_function("forward", |bencher| {
+            bencher.iter(|| black_box(model.forward(&images, &Pass::Evaluation).expect("the shapes fit")));
+        });
+        group.bench_function("step", |bencher| {
+            bencher.iter(|| {
+                let outputs = model.forward(&images, &PASS).expect("the shapes fit");
+                let value = loss.evaluate(&outputs, &targets, true).expect("the targets are classes");
+                let gradient = value.gradient.expect("a gradient was asked for");
+                model.backward(&gradient).expect("a forward pass came before");
+                optimizer.step(&mut model.weights_mut(), &[1e-3]).expect("every weight has a gradient");
+            });
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, step);
+criterion_main!(benches);
