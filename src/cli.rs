@@ -58,7 +58,7 @@ pub struct RunsArgs {
     pub runs: PathBuf,
 }
 
-/// How training is carried out; shared by `run`, `plan` and `rerun`.
+/// What is trained where; shared by `run`, `plan` and `rerun`.
 #[derive(Debug, Clone, Args)]
 pub struct TrainingArgs {
     /// Change a setting, as in `-s optimizer.lr=3e-4`; the value is TOML, or else a string
@@ -67,6 +67,11 @@ pub struct TrainingArgs {
     /// Where to train: auto, cpu, cuda or cuda:N [default: the experiment's `device`]
     #[arg(long, value_name = "DEVICE", value_parser = clap::value_parser!(DeviceConfig))]
     pub device: Option<DeviceConfig>,
+}
+
+/// How many runs share the machine; shared by `run` and `plan`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct SlotArgs {
     /// Runs in flight at once [default: cores divided by --threads; 1 on a GPU]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -95,7 +100,10 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub training: TrainingArgs,
-    /// Train completed and diverged runs again, in their folders
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub slots: SlotArgs,
+    /// Train every run from the start, whatever earlier attempts have left
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -115,7 +123,10 @@ pub struct PlanArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub training: TrainingArgs,
-    /// Count completed and diverged runs as still to be trained
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "flattened")]
+    pub slots: SlotArgs,
+    /// Count every run as still to be trained
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -230,6 +241,9 @@ pub struct RerunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub training: TrainingArgs,
+    /// Threads for the run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
     #[command(flatten)]
     #[expect(missing_docs, reason = "flattened")]
     pub verbosity: VerbosityArgs,

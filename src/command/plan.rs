@@ -1,11 +1,13 @@
 //! `runner plan`: the table of runs and what is done already.
 
+use super::training::Slots;
 use super::{print, render, say, training, variables};
 use crate::Result;
 use crate::cli::PlanArgs;
 use crate::config::{Experiment, schema};
 use crate::device::DeviceConfig;
 use crate::error::EXIT_OK;
+use crate::output::number::duration;
 use crate::output::{Cell, Column, Table};
 use crate::run::{Action, Library, Plan, PlannedRun};
 use crate::store::{RunsDir, Status, json_value};
@@ -22,7 +24,7 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     }
     plan.prepare(&library)?;
     let wanted: Vec<DeviceConfig> = plan.work().map(|run| run.spec.config.device).collect();
-    training::device(&args.training, wanted)?;
+    let device = training::device(args.training.device, wanted)?;
     let mut columns = vec![Column::text("run")];
     let schema = schema::keys();
     let swept = experiment.axes().iter().map(|axis| axis.key.to_string());
@@ -44,6 +46,15 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
         count(Action::Skip),
         count(Action::Leave),
     ));
+    let jobs = Slots::from(args.slots).jobs(device);
+    if plan.work().next().is_some() {
+        say(&match plan.estimate_seconds(jobs) {
+            Some(seconds) => {
+                format!("about {} with {jobs} at a time, as the completed runs went", duration(seconds))
+            }
+            None => "no estimate: no run of it is completed yet".to_owned(),
+        });
+    }
     Ok(EXIT_OK)
 }
 

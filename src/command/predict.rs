@@ -17,6 +17,12 @@ const CHUNK: usize = 1024;
 
 /// One line a sample, in the order of the inputs.
 pub fn execute(args: &PredictArgs) -> Result<u8> {
+    // Half of an answer is none: everything that was named must be there before the first line is written.
+    for path in &args.inputs {
+        if let Err(error) = std::fs::metadata(path) {
+            return Err(Error::unreadable(path, error.to_string()));
+        }
+    }
     let device = args.device.open()?;
     let mut predictor = Predictor::load(&checkpoint(args)?, &device)?;
     let out = anstream::stdout().lock();

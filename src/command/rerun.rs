@@ -7,8 +7,7 @@ use super::{print, say, training};
 use crate::cli::RerunArgs;
 use crate::config::Experiment;
 use crate::error::{EXIT_OK, EXIT_RUNS};
-use crate::run::first_difference;
-use crate::run::{Library, RunSpec, Task};
+use crate::run::{self, Library, RunSpec, Task, first_difference};
 use crate::store::{self, RunEntry, RunsDir, Status, layout};
 use crate::{Error, Result};
 
@@ -26,21 +25,27 @@ pub fn execute(args: &RerunArgs) -> Result<u8> {
     }
     let library = Arc::new(Library::default());
     let mut spec = specify(args, &original, &library)?;
-    let device = training::device(&args.training, [spec.config.device])?;
-    let data = library.prepared(&spec.config.data)?;
-    let dir = free_copy(&original.dir)?;
+    let device = training::device(args.training.device, [spec.config.device])?;
+    let data = run::prepare(&spec, &library)?;
+    let dir = claim_copy(&original.dir)?;
     spec.name = name_of(&dir);
-    let task = Task { spec, dir: dir.clone(), experiment: original.experiment.clone(), data, resume: false };
-    let (ended, signal) = training::train(&args.training, args.verbosity, device, library, vec![task], 0)?;
+    let experiment = original.experiment.clone();
+    let task = Task { spec, dir: dir.clone(), experiment, data, force: true };
+    let slots = training::Slots { jobs: Some(1), threads: args.threads };
+    let trained = training::train(slots, args.verbosity, device, library, vec![task], 0);
+    // A folder that was claimed but never written to is no run.
+    let _ = std::fs::remove_dir(&dir);
+    let (ended, signal) = trained?;
     if let Some(code) = signal {
+        say(&format!("the copy stops here, in {}; a rerun begins another", dir.display()));
         return Ok(code);
     }
     let status = ended.first().map_or(Status::Interrupted, |run| run.status);
-    if !args.verify || status != Status::Completed {
-        print(&dir.display().to_string())?;
-        return Ok(training::exit_code([status]));
+    if args.verify && status == Status::Completed {
+        return verdict(&original, &dir);
     }
-    verdict(&original, &dir)
+    print(&dir.display().to_string())?;
+    Ok(if args.verify { EXIT_RUNS } else { training::exit_code([status]) })
 }
 
 /// The run of the saved configuration with the changes that were typed.
@@ -70,16 +75,20 @@ fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<R
     Ok(spec)
 }
 
-/// The original's folder with the next free number: `…~2`, `…~3`.
-fn free_copy(original: &Path) -> Result<PathBuf> {
+/// Creates the original's folder with the next free number: `…~2`, `…~3`. Whoever creates it owns it.
+fn claim_copy(original: &Path) -> Result<PathBuf> {
     let whole = original.canonicalize().map_err(Error::io("read", original))?;
     let name = name_of(&whole);
     let stem = name.rsplit_once('~').map_or(name.as_str(), |(stem, _)| stem);
-    let numbered = (2u32..).map(|number| whole.with_file_name(format!("{stem}~{number}")));
-    numbered
-        .into_iter()
-        .find(|path| !path.exists())
-        .ok_or_else(|| Error::Request(format!("{} has too many copies", original.display())))
+    for number in 2u32.. {
+        let copy = whole.with_file_name(format!("{stem}~{number}"));
+        match std::fs::create_dir(&copy) {
+            Ok(()) => return Ok(copy),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("create", &copy)(error)),
+        }
+    }
+    Err(Error::Request(format!("{} has too many copies", original.display())))
 }
 
 fn name_of(dir: &Path) -> String {

@@ -1,8 +1,9 @@
 //! `runner run`: expand, train what is not done, compare.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{compare, print, say, training, variables, width};
+use super::{compare, is_closed_pipe, print, say, training, variables, width};
 use crate::Result;
 use crate::cli::RunArgs;
 use crate::config::Experiment;
@@ -26,11 +27,14 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
         plans.push((plan, text));
     }
     let devices = plans.iter().flat_map(|(plan, _)| plan.work().map(|run| run.spec.config.device));
-    let device = training::device(&args.training, devices)?;
-    let mut tasks = Vec::new();
+    let device = training::device(args.training.device, devices)?;
+    let mut tasks: Vec<Task> = Vec::new();
     for (plan, _) in &plans {
-        tasks.extend(tasks_of(plan, &library)?);
+        tasks.extend(tasks_of(plan, &library, args.force)?);
     }
+    // Two files may describe the same run of one experiment.
+    let mut seen = BTreeSet::new();
+    tasks.retain(|task| seen.insert((task.experiment.clone(), task.spec.id.clone())));
     for (plan, text) in &plans {
         if let Some(text) = text {
             store::save_experiment(&plan.dir, text)?;
@@ -46,20 +50,27 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
     let (ended, signal) = if tasks.is_empty() {
         (Vec::new(), None)
     } else {
-        training::train(&args.training, args.verbosity, device, library, tasks, done_before)?
+        training::train(args.slots.into(), args.verbosity, device, library, tasks, done_before)?
     };
+    if signal.is_some() {
+        say(&format!("interrupted; continue with: {}", training::command_line()));
+    }
     standing.extend(ended.iter().map(|run| run.status));
     // A table of half a sweep would be taken for the result.
     for (plan, _) in plans.iter().filter(|_| signal.is_none()) {
         let entries = store::scan(&runs, Some(&plan.experiment))?;
         for table in compare::tables(&entries, false) {
-            print(&table.1.text(width()))?;
+            match print(&table.1.text(width())) {
+                // Nobody reads the table; how the runs stand is still to be told.
+                Err(error) if is_closed_pipe(&error) => {}
+                other => other?,
+            }
         }
     }
     Ok(signal.unwrap_or_else(|| training::exit_code(standing)))
 }
 
-fn tasks_of(plan: &Plan, library: &Library) -> Result<Vec<Task>> {
+fn tasks_of(plan: &Plan, library: &Library, force: bool) -> Result<Vec<Task>> {
     let prepared = plan.prepare(library)?;
     let tasks = plan.runs.iter().zip(prepared).filter_map(|(run, data)| {
         Some(Task {
@@ -67,7 +78,7 @@ fn tasks_of(plan: &Plan, library: &Library) -> Result<Vec<Task>> {
             dir: run.dir.clone(),
             experiment: plan.experiment.clone(),
             data: data?,
-            resume: run.action == Action::Resume,
+            force,
         })
     });
     Ok(tasks.collect())
@@ -85,6 +96,7 @@ fn opening(plans: &[&Plan], device: &str) -> String {
         let mut parts = vec![format!("{} to train", count(Action::Train))];
         for (action, words) in [
             (Action::Resume, "to resume"),
+            (Action::Wait, "trained by another process"),
             (Action::Skip, "completed before"),
             (Action::Leave, "diverged before (--force trains them again)"),
         ] {

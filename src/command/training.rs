@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::say;
-use crate::cli::{TrainingArgs, VerbosityArgs};
+use crate::cli::{SlotArgs, VerbosityArgs};
 use crate::device::DeviceConfig;
 use crate::error::{EXIT_OK, EXIT_RUNS};
 use crate::model::Model;
@@ -19,10 +19,10 @@ use crate::{Error, Result};
 
 /// The device that all runs of a command train on; an error if it is not there.
 pub fn device(
-    args: &TrainingArgs,
+    asked: Option<DeviceConfig>,
     configured: impl IntoIterator<Item = DeviceConfig>,
 ) -> Result<DeviceConfig> {
-    let mut wanted: Vec<DeviceConfig> = match args.device {
+    let mut wanted: Vec<DeviceConfig> = match asked {
         Some(device) => vec![device],
         None => configured.into_iter().collect(),
     };
@@ -34,9 +34,31 @@ pub fn device(
     }
 }
 
+/// How many runs share the machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Slots {
+    /// Runs in flight at once, if the user says.
+    pub jobs: Option<u16>,
+    /// Threads for each.
+    pub threads: u16,
+}
+
+impl Slots {
+    /// Runs in flight at once on `device`.
+    pub fn jobs(self, device: DeviceConfig) -> usize {
+        self.jobs.map_or_else(|| default_jobs(device, usize::from(self.threads)), usize::from)
+    }
+}
+
+impl From<SlotArgs> for Slots {
+    fn from(args: SlotArgs) -> Self {
+        Self { jobs: args.jobs, threads: args.threads }
+    }
+}
+
 /// Trains the tasks with a display and Ctrl-C; what became of them, and the signal's code if one came.
 pub fn train(
-    args: &TrainingArgs,
+    slots: Slots,
     verbosity: VerbosityArgs,
     device: DeviceConfig,
     library: Arc<Library>,
@@ -54,13 +76,12 @@ pub fn train(
         progress.skip();
     }
     let display = Display(progress.clone());
-    let threads = usize::from(args.threads);
     let executor = ThreadExecutor::new(library);
     let machine = Machine::detect();
     let scheduler = Scheduler {
         executor: &executor,
-        jobs: args.jobs.map_or_else(|| default_jobs(device, threads), usize::from),
-        threads,
+        jobs: slots.jobs(device),
+        threads: usize::from(slots.threads),
         device,
         interrupt: &interrupt,
         audience: &display,
@@ -69,16 +90,20 @@ pub fn train(
     let finished = AtomicBool::new(false);
     let ended = std::thread::scope(|scope| {
         scope.spawn(|| announce(&interrupt, &finished, &progress));
-        let ended = scheduler.run(tasks);
-        finished.store(true, Ordering::Relaxed);
-        ended
+        // Set when the scheduler is done or has panicked: the scope waits for the thread that looks at it.
+        let _done = SetOnDrop(&finished);
+        scheduler.run(tasks)
     });
     progress.finish();
-    let code = interrupt.exit_code();
-    if code.is_some() {
-        say(&format!("interrupted; continue with: {}", command_line()));
+    Ok((ended, interrupt.exit_code()))
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
-    Ok((ended, code))
 }
 
 /// The display as the scheduler knows it.
@@ -99,6 +124,7 @@ impl Audience for Display {
                 let text = "diverged: a loss or a weight is no longer finite";
                 self.0.error(&format!("{} {text}", ended.name));
             }
+            (Status::Completed, _) if !ended.trained => self.0.skip(),
             (Status::Running, _) => self.0.say(&format!("{} is trained by another process", ended.name)),
             _ => {}
         }
@@ -118,7 +144,7 @@ fn announce(interrupt: &Interrupt, finished: &AtomicBool, progress: &Progress) {
 }
 
 /// What was typed, so that it can be typed again.
-fn command_line() -> String {
+pub fn command_line() -> String {
     let quote = |word: String| {
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:,+@%".contains(letter);
         if !word.is_empty() && word.chars().all(plain) {
@@ -127,7 +153,9 @@ fn command_line() -> String {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
     };
-    let words = std::env::args_os().map(|word| quote(word.to_string_lossy().into_owned()));
+    // What is done already is not to be trained once more.
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let words = words.filter(|word| word != "--force").map(quote);
     words.collect::<Vec<_>>().join(" ")
 }
 

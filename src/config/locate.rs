@@ -8,7 +8,7 @@ pub(super) fn diagnostic(problem: Problem, excerpt: Option<Excerpt>, notes: Vec<
 }
 
 /// One line that says which runs a cause hits.
-pub(super) fn hit(runs: &[String], total: usize) -> Vec<String> {
+pub fn hit(runs: &[String], total: usize) -> Vec<String> {
     const SHOWN: usize = 3;
     match runs {
         // A cause that hits everything, or the only run there is, needs no list.

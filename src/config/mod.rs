@@ -16,6 +16,7 @@ mod section;
 pub use experiment::{Draft, Experiment};
 pub use identity::{Identity, NUMERICS};
 pub use layer::Layer;
+pub use locate::hit;
 pub use merge::Merged;
 pub use run_config::RunConfig;
 pub use section::{Section, patch};

@@ -202,6 +202,7 @@ impl Observer for RunProgress {
         match event {
             Event::RunStarted { epochs_done, epochs, .. } => self.started(*epochs_done, *epochs),
             Event::CheckpointDue { .. } => {}
+            Event::Noted { text } => self.progress.say(&format!("{}  {text}", self.name)),
             Event::EpochEnded { row, .. } => self.epoch_ended(row),
             Event::RunEnded { outcome } => self.ended(outcome),
         }

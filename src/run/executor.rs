@@ -3,8 +3,10 @@
 use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use candle_core::Tensor;
 
 use super::library::Library;
 use super::spec::RunSpec;
@@ -53,7 +55,7 @@ impl ThreadExecutor {
         let metadata = job.spec.metadata(&data.preprocessing)?;
         let device = job.device.open()?;
         let resume = match &job.resume {
-            Some(path) => Some(store::checkpoint::load(path)?.tensors.into_iter().collect::<Vec<_>>()),
+            Some(path) => state(path, observer)?,
             None => None,
         };
         let setup = Setup {
@@ -86,6 +88,18 @@ impl Executor for ThreadExecutor {
             }))
         });
         attempt.unwrap_or_else(|panic| Err(Error::Bug(format!("panicked: {}", words(&*panic)))))
+    }
+}
+
+/// The tensors of the last checkpoint; a damaged one costs the epochs in it, not the run.
+fn state(path: &Path, observer: &mut dyn Observer) -> Result<Option<Vec<(String, Tensor)>>> {
+    match store::checkpoint::load(path) {
+        Ok(checkpoint) => Ok(Some(checkpoint.tensors.into_iter().collect())),
+        Err(error @ Error::Unreadable { .. }) => {
+            let _ = observer.on(&Event::Noted { text: &format!("{error}: starting from the beginning") })?;
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

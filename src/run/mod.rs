@@ -16,7 +16,7 @@ pub use executor::{Executor, Job, Observers, ThreadExecutor};
 pub use interrupt::Interrupt;
 pub use library::Library;
 pub use machine::Machine;
-pub use plan::{Action, Plan, PlannedRun};
+pub use plan::{Action, Plan, PlannedRun, prepare};
 pub use predictor::Predictor;
 pub use scheduler::{Audience, Ended, Scheduler, Task, default_jobs};
 pub use spec::RunSpec;

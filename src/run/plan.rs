@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use candle_core::{DType, Device};
+use indexmap::IndexMap;
+
 use super::library::Library;
 use super::spec::RunSpec;
-use crate::config::{Experiment, RunConfig, schema};
+use crate::config::{Experiment, RunConfig, hit, schema};
 use crate::data::Prepared;
-use crate::model::LayerConfig;
+use crate::model::{LayerConfig, Model};
+use crate::setting::Diagnostic;
 use crate::store::{self, RunEntry, RunsDir, Status};
 use crate::sweep::run_name;
 use crate::{Error, Result};
@@ -27,12 +31,14 @@ pub enum Action {
     Skip,
     /// It diverged, and would again; only `--force` trains it.
     Leave,
+    /// Another process trains it now; what is left when that ends is decided then.
+    Wait,
 }
 
 impl Action {
     /// Whether there is something to train.
     pub fn is_work(self) -> bool {
-        matches!(self, Self::Train | Self::Resume)
+        matches!(self, Self::Train | Self::Resume | Self::Wait)
     }
 
     /// The word in the table of `runner plan`.
@@ -42,6 +48,7 @@ impl Action {
             Self::Resume => "resume",
             Self::Skip => "skip",
             Self::Leave => "leave",
+            Self::Wait => "wait",
         }
     }
 }
@@ -68,6 +75,8 @@ pub struct Plan {
     pub dir: PathBuf,
     /// Each run once.
     pub runs: Vec<PlannedRun>,
+    /// What an epoch took in the runs of this experiment that are completed: the median.
+    pub seconds_per_epoch: Option<f64>,
 }
 
 impl Plan {
@@ -97,7 +106,8 @@ impl Plan {
             let action = action(entry, force);
             planned.push(PlannedRun { dir: dir.join(&spec.name), spec, status, action });
         }
-        Ok(Self { experiment: name, dir, runs: planned })
+        let seconds_per_epoch = seconds_per_epoch(&entries);
+        Ok(Self { experiment: name, dir, runs: planned, seconds_per_epoch })
     }
 
     /// Reads the data of every run that is to be trained and refuses what does not fit it.
@@ -105,16 +115,32 @@ impl Plan {
     /// The data of each run in the order of [`runs`](Self::runs); `None` where nothing is to be trained.
     pub fn prepare(&self, library: &Library) -> Result<Vec<Option<Arc<Prepared>>>> {
         let mut prepared = Vec::with_capacity(self.runs.len());
+        // One message a cause, with the runs that it hits.
+        let mut refused: IndexMap<String, Vec<String>> = IndexMap::new();
         for run in &self.runs {
-            if !run.action.is_work() {
-                prepared.push(None);
-                continue;
-            }
-            let data = library.prepared(&run.spec.config.data)?;
-            check_against(&run.spec, &data)?;
-            prepared.push(Some(data));
+            let data = if run.action.is_work() { fit(&run.spec, library).map(Some) } else { Ok(None) };
+            prepared.push(data.unwrap_or_else(|reason| {
+                refused.entry(reason).or_default().push(run.spec.name.clone());
+                None
+            }));
         }
-        Ok(prepared)
+        if refused.is_empty() {
+            return Ok(prepared);
+        }
+        let diagnostic = |(message, runs): (String, Vec<String>)| Diagnostic {
+            message,
+            excerpt: None,
+            label: String::new(),
+            notes: hit(&runs, self.runs.len()),
+            help: None,
+        };
+        Err(Error::Settings(refused.into_iter().map(diagnostic).collect()))
+    }
+
+    /// What the work would take with so many runs at once, if anything of this experiment is completed.
+    pub fn estimate_seconds(&self, jobs: usize) -> Option<f64> {
+        let epochs: usize = self.work().map(|run| run.spec.config.train.epochs).sum();
+        Some(self.seconds_per_epoch? * epochs as f64 / jobs.clamp(1, self.runs.len().max(1)) as f64)
     }
 
     /// The runs that there is something to train of.
@@ -123,11 +149,21 @@ impl Plan {
     }
 }
 
-fn action(entry: Option<&RunEntry>, force: bool) -> Action {
+fn seconds_per_epoch(entries: &[RunEntry]) -> Option<f64> {
+    let completed = entries.iter().filter(|entry| entry.record.status == Status::Completed);
+    let epoch = |entry: &RunEntry| Some(entry.record.seconds / entry.record.last.as_ref()?.epoch as f64);
+    let mut seconds: Vec<f64> = completed.filter_map(epoch).filter(|seconds| seconds.is_finite()).collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds.get(seconds.len() / 2).copied()
+}
+
+/// What is to be done with a run that stands so.
+pub(super) fn action(entry: Option<&RunEntry>, force: bool) -> Action {
     let Some(entry) = entry else { return Action::Train };
     let can_go_on = entry.last_checkpoint().is_file();
     match entry.record.status {
-        Status::Completed | Status::Diverged if force => Action::Train,
+        Status::Running => Action::Wait,
+        _ if force => Action::Train,
         Status::Completed => Action::Skip,
         Status::Diverged => Action::Leave,
         _ if can_go_on => Action::Resume,
@@ -144,24 +180,39 @@ fn free_name(spec: &RunSpec, keys: &[String], taken: &BTreeSet<String>) -> Strin
     named(digits)
 }
 
+/// The data of one run, which fits its settings.
+pub fn prepare(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>> {
+    fit(spec, library).map_err(Error::Request)
+}
+
+fn fit(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>, String> {
+    let data = library.prepared(&spec.config.data).map_err(|error| error.to_string())?;
+    check_against(spec, &data)?;
+    Ok(data)
+}
+
 /// What can be known only with the data at hand.
-fn check_against(spec: &RunSpec, data: &Prepared) -> Result<()> {
+fn check_against(spec: &RunSpec, data: &Prepared) -> Result<(), String> {
     let config = &spec.config;
-    let refuse = |reason: &str| Error::Request(format!("run {}: {reason}", spec.name));
     let classes = data.classes().len();
-    config.model.parameter_count(data.shape(), classes).map_err(|error| refuse(&error.to_string()))?;
+    config.model.parameter_count(data.shape(), classes).map_err(|error| error.to_string())?;
+    if config.model.common.weights.is_some() {
+        // Reads the file and compares every name and shape.
+        Model::build(&config.model, data.shape(), classes, config.seed, DType::F32, &Device::Cpu)
+            .map_err(|error| error.to_string())?;
+    }
     let (samples, batch) = (data.split.train.len(), config.train.batch_size);
     if config.train.drop_last && samples < batch {
-        return Err(refuse(&format!(
+        return Err(format!(
             "train.drop_last leaves no batch: {samples} training samples, batches of {batch}"
-        )));
+        ));
     }
     let last = if config.train.drop_last { batch } else { samples % batch };
     if (last == 1 || batch == 1) && normalizes_batches(config, data) {
-        return Err(refuse(&format!(
+        return Err(format!(
             "batch norm cannot train on a single sample, and the last of the batches of {batch} from {samples} \
              samples has one; change train.batch_size or set train.drop_last = true"
-        )));
+        ));
     }
     Ok(())
 }

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::executor::{Executor, Job, Observers};
 use super::interrupt::Interrupt;
 use super::machine::Machine;
+use super::plan::{Action, action};
 use super::spec::RunSpec;
-use crate::Result;
 use crate::data::Prepared;
 use crate::device::DeviceConfig;
-use crate::store::{Recorder, RunLock, Status, layout};
+use crate::store::{Recorder, RunEntry, RunLock, Status, layout, lock_key};
 use crate::train::event::{Ending, Event, Observer};
+use crate::{Error, Result};
 
 /// A run that is to be trained.
 #[derive(Debug, Clone)]
@@ -26,8 +27,8 @@ pub struct Task {
     pub experiment: String,
     /// Its data.
     pub data: Arc<Prepared>,
-    /// Whether it goes on from the last checkpoint in its folder.
-    pub resume: bool,
+    /// Whether to train it from the start whatever an earlier attempt has left.
+    pub force: bool,
 }
 
 /// What became of a task.
@@ -39,6 +40,8 @@ pub struct Ended {
     pub status: Status,
     /// Why it failed.
     pub error: Option<String>,
+    /// Whether this process has trained it; another one may have completed it meanwhile.
+    pub trained: bool,
 }
 
 /// What a display or another bystander may be told.
@@ -93,19 +96,46 @@ impl Scheduler<'_> {
     }
 
     fn attempt(&self, task: &Task) -> Ended {
-        let ended = |status, error| Ended { name: task.spec.name.clone(), status, error };
-        match self.train(task) {
-            Ok(status) => ended(status, None),
-            Err(error) => ended(Status::Failed, Some(error.to_string())),
+        let ended = |status, trained, error| Ended { name: task.spec.name.clone(), status, error, trained };
+        match self.own(task) {
+            Ok((status, trained)) => ended(status, trained, None),
+            Err(error) => ended(Status::Failed, true, Some(error.to_string())),
         }
     }
 
-    /// Trains one task under its lock.
-    fn train(&self, task: &Task) -> Result<Status> {
+    /// Takes the run's lock and only then decides what there is to do: since the plan was made, another
+    /// process may have completed the run, begun it under another name, or left it half done.
+    fn own(&self, task: &Task) -> Result<(Status, bool)> {
         let experiment_dir = task.dir.parent().unwrap_or(&task.dir);
-        let Some(_lock) = RunLock::try_acquire(experiment_dir, &task.spec.id)? else {
-            return Ok(Status::Running);
+        let key = lock_key(&task.spec.id, &task.spec.name);
+        let Some(mut lock) = RunLock::try_acquire(experiment_dir, &key)? else {
+            return Ok((Status::Running, false));
         };
+        let mut task = task.clone();
+        let is_this = |entry: &RunEntry| entry.record.id == task.spec.id;
+        let mut entry = RunEntry::load(&task.dir)?.filter(is_this);
+        if entry.is_none()
+            && let Some(name) = lock.claimed()
+        {
+            entry = RunEntry::load(&experiment_dir.join(name))?.filter(is_this);
+        }
+        if let Some(entry) = &mut entry {
+            task.dir.clone_from(&entry.dir);
+            // The lock is ours, so whoever was running it is gone.
+            if entry.record.status == Status::Running {
+                entry.record.status = Status::Interrupted;
+            }
+        }
+        let action = action(entry.as_ref(), task.force);
+        if let (false, Some(entry)) = (action.is_work(), &entry) {
+            return Ok((entry.record.status, false));
+        }
+        let name = task.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        lock.claim(&name).map_err(Error::io("write the lock of", &task.dir))?;
+        self.train(&task, action == Action::Resume).map(|status| (status, true))
+    }
+
+    fn train(&self, task: &Task, resume: bool) -> Result<Status> {
         let device = self.device.to_string();
         let record = self.machine.record(&task.spec, &task.data, &task.experiment, &device, self.threads);
         let config = task.spec.config.render()?;
@@ -114,7 +144,7 @@ impl Scheduler<'_> {
         let mut stop = StopWhenAsked(self.interrupt);
         let outcome = {
             let mut observers = Observers(vec![&mut recorder, &mut *follower, &mut stop]);
-            let resume = task.resume.then(|| task.dir.join(layout::LAST));
+            let resume = resume.then(|| task.dir.join(layout::LAST));
             let job = Job { spec: &task.spec, device: self.device, threads: self.threads, resume };
             self.executor.execute(&job, &mut observers)
         };

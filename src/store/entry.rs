@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{RunRecord, Status, file, is_held, layout, read_metrics, read_timing};
+use super::{RunRecord, Status, file, is_held, layout, lock_key, read_metrics, read_timing};
 use crate::train::event::{Row, Timing};
 use crate::{Error, Result};
 
@@ -47,7 +47,9 @@ impl RunEntry {
     /// Where locks are unknown, a running run is believed.
     fn notice_lost_owner(&mut self, experiment_dir: Option<&Path>) {
         let Some(experiment_dir) = experiment_dir else { return };
-        if self.record.status == Status::Running && is_held(experiment_dir, &self.record.id) == Some(false) {
+        if self.record.status == Status::Running
+            && is_held(experiment_dir, &lock_key(&self.record.id, &self.name)) == Some(false)
+        {
             self.record.status = Status::Interrupted;
         }
     }

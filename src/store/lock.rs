@@ -4,6 +4,7 @@
 //! back when its process ends, however it ends, so that a stale one cannot exist.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,8 +19,16 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The right to write a run's folder, until dropped.
 #[derive(Debug)]
 pub struct RunLock {
-    _file: File,
+    file: File,
     enforced: bool,
+}
+
+/// What the lock of a run is called: its id. A copy (`<name>~2`) has the original's id, and a lock of its own.
+pub fn lock_key(id: &str, name: &str) -> String {
+    match name.rsplit_once('~') {
+        Some((_, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => format!("{id}x{number}"),
+        _ => id.to_owned(),
+    }
 }
 
 impl RunLock {
@@ -30,19 +39,35 @@ impl RunLock {
         file::create_folder(&experiment_dir.join(layout::LOCKS))?;
         let file = OpenOptions::new()
             .create(true)
+            .read(true)
             .append(true)
             .open(&path)
             .map_err(Error::io("open the lock", &path))?;
         for attempt in 1.. {
             match file.try_lock() {
-                Ok(()) => return Ok(Some(Self { _file: file, enforced: true })),
+                Ok(()) => return Ok(Some(Self { file, enforced: true })),
                 Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => break,
                 // `flock` on an open file fails for no other reason than that the file system has no locks.
-                Err(TryLockError::Error(_)) => return Ok(Some(Self { _file: file, enforced: false })),
+                Err(TryLockError::Error(_)) => return Ok(Some(Self { file, enforced: false })),
             }
         }
         Ok(None)
+    }
+
+    /// The name of the folder that an owner has [claimed](Self::claim) for the run: two sweeps with other axes
+    /// call one run by two names, and it keeps its first.
+    pub fn claimed(&mut self) -> Option<String> {
+        let mut name = String::new();
+        self.file.rewind().ok()?;
+        self.file.read_to_string(&mut name).ok()?;
+        (!name.is_empty()).then_some(name)
+    }
+
+    /// Notes the name of the run's folder for all later owners.
+    pub fn claim(&mut self, name: &str) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.write_all(name.as_bytes())
     }
 
     /// Whether others are really kept out: some network file systems have no locks.

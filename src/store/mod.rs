@@ -24,7 +24,7 @@ pub use checkpoint::Checkpoint;
 pub use entry::RunEntry;
 pub use experiment::save_experiment;
 pub use layout::RunsDir;
-pub use lock::{RunLock, is_held};
+pub use lock::{RunLock, is_held, lock_key};
 pub use metrics::read_metrics;
 pub use record::{DataRecord, GitRecord, RunRecord, Status, json_value};
 pub use recorder::{Clock, Recorder};

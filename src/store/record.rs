@@ -175,6 +175,10 @@ impl RunRecord {
         self.attempts = earlier.attempts.saturating_add(1);
         self.started = earlier.started;
         self.seconds = if earlier.seconds.is_finite() { earlier.seconds } else { 0.0 };
+        // A run's own config.toml says nothing of the sweep that it is from.
+        if self.assignment.is_empty() {
+            self.assignment.clone_from(&earlier.assignment);
+        }
         self.best.clone_from(&earlier.best);
         self.last.clone_from(&earlier.last);
     }

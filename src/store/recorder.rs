@@ -141,18 +141,27 @@ impl Recorder {
         let mut text = timing::header()?;
         // Wall times are for people: those that cannot be read are not worth a failed run.
         let earlier = read_timing(&self.dir.join(layout::TIMING)).unwrap_or_default();
+        let mut spent = 0.0;
         for timing in earlier.iter().filter(|timing| timing.epoch <= done) {
             text.extend(timing::line(timing)?);
+            spent += timing.train_seconds + timing.valid_seconds + timing.checkpoint_seconds;
+        }
+        // An attempt that was killed could not say how long it took, but its epochs did.
+        if spent.is_finite() {
+            self.attempt.earlier_seconds = self.attempt.earlier_seconds.max(spent);
         }
         self.write(layout::TIMING, &text)
     }
 
     /// First the best weights, then the state: a kill between the two repeats the epoch and writes both again.
-    fn save_checkpoints(&mut self, snapshot: &Snapshot<'_>) -> Result<()> {
+    fn save_checkpoints(&mut self, snapshot: &Snapshot<'_>, resumable: bool) -> Result<()> {
         if let Some(best) = snapshot.best {
             let path = self.dir.join(layout::BEST);
             checkpoint::save_model(&path, best, snapshot.metadata, Durability::Later)?;
             self.unsynced.touch(path);
+        }
+        if !resumable {
+            return Ok(());
         }
         let path = self.dir.join(layout::LAST);
         checkpoint::save_all(&path, snapshot, Durability::Later)?;
@@ -262,7 +271,8 @@ impl Observer for Recorder {
             Event::RunStarted { parameters, epochs_done, epochs, history } => {
                 self.run_started(*parameters, *epochs_done, *epochs, history)?;
             }
-            Event::CheckpointDue { snapshot } => self.save_checkpoints(snapshot)?,
+            Event::CheckpointDue { snapshot, resumable } => self.save_checkpoints(snapshot, *resumable)?,
+            Event::Noted { text } => self.log(text)?,
             Event::EpochEnded { row, timing, best } => self.epoch_ended(row, timing, *best)?,
             Event::RunEnded { outcome } => self.run_ended(outcome)?,
         }
@@ -349,7 +359,7 @@ mod tests {
             let (model, training) = ([tensor("layers.0.weight")], [tensor("training.step")]);
             let best = best.then_some(&model[..]);
             let snapshot = Snapshot { model: &model, best, training: &training, metadata: "{}" };
-            let _ = recorder.on(&Event::CheckpointDue { snapshot: &snapshot }).unwrap();
+            let _ = recorder.on(&Event::CheckpointDue { snapshot: &snapshot, resumable: true }).unwrap();
         }
 
         fn epoch(recorder: &mut Recorder, epoch: usize, valid_loss: f64, best: bool) {

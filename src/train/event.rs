@@ -118,6 +118,8 @@ pub enum Event<'a> {
     CheckpointDue {
         /// What to save.
         snapshot: &'a Snapshot<'a>,
+        /// Whether a resume may go on from this state: not from weights that are no longer finite.
+        resumable: bool,
     },
     /// An epoch is done.
     EpochEnded {
@@ -127,6 +129,11 @@ pub enum Event<'a> {
         timing: &'a Timing,
         /// Whether its weights are the best so far.
         best: bool,
+    },
+    /// Something that the user should know and that ends nothing.
+    Noted {
+        /// A lower-case fragment.
+        text: &'a str,
     },
     /// Nothing follows.
     RunEnded {

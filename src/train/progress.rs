@@ -62,9 +62,9 @@ impl Progress {
         Ok(Self { monitor, stopping, waited: 0, rows: Vec::new(), best: None })
     }
 
-    /// Takes note of an epoch; whether its weights are the best so far.
-    pub fn push(&mut self, row: Row) -> bool {
-        let best = self.monitor.improves(&row);
+    /// Takes note of an epoch; whether its weights are the best so far. Those that diverged are never.
+    pub fn push(&mut self, row: Row, diverged: bool) -> bool {
+        let best = !diverged && self.monitor.improves(&row);
         if best {
             self.best = Some(self.rows.len());
         }
@@ -106,7 +106,7 @@ mod tests {
         let mut progress = Progress::new(&config).unwrap();
         for (index, loss) in losses.iter().enumerate() {
             let values = vec![("valid_loss".to_owned(), *loss)];
-            progress.push(Row { epoch: index + 1, step: 0, lr: 0.1, values });
+            progress.push(Row { epoch: index + 1, step: 0, lr: 0.1, values }, false);
         }
         progress
     }

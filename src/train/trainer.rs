@@ -51,8 +51,14 @@ pub fn train(
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
     let mut trainer = Trainer::new(setup)?;
-    if let Some(tensors) = resume {
-        trainer.restore(tensors)?;
+    if let Some(tensors) = resume
+        && let Err(error) = trainer.restore(tensors)
+    {
+        let text =
+            format!("the last checkpoint cannot be gone on from ({error}): starting from the beginning");
+        // Whoever wants to end the run is asked again right below.
+        let _ = observer.on(&Event::Noted { text: &text })?;
+        trainer = Trainer::new(setup)?;
     }
     let started = Event::RunStarted {
         parameters: trainer.model.parameter_count(),
@@ -61,20 +67,15 @@ pub fn train(
         history: trainer.progress.rows(),
     };
     let mut flow = observer.on(&started)?;
-    let mut ending = None;
-    while ending.is_none() {
-        ending = match flow {
-            ControlFlow::Break(()) => Some(Ending::Interrupted),
-            ControlFlow::Continue(()) => trainer.ending(),
-        };
-        if ending.is_none() {
-            flow = trainer.epoch(observer)?;
+    // What the training itself has come to goes before the wish to end it: the last epoch is the last epoch.
+    let ending = loop {
+        match trainer.ending() {
+            Some(ending) => break ending,
+            None if flow.is_break() => break Ending::Interrupted,
+            None => flow = trainer.epoch(observer)?,
         }
-    }
-    let ending = ending.unwrap_or(Ending::Interrupted);
-    if ending == Ending::Interrupted {
-        trainer.save(observer)?;
-    }
+    };
+    trainer.save(observer)?;
     let outcome = trainer.finish(ending)?;
     // Whatever the observer answers now, there is nothing left to end.
     let _ = observer.on(&Event::RunEnded { outcome: &outcome })?;
@@ -148,7 +149,7 @@ impl<'a> Trainer<'a> {
         self.note(row)?;
         let start = Instant::now();
         let due = epoch.is_multiple_of(self.setup.train.checkpoint.every) || self.ending().is_some();
-        if due && !self.diverged {
+        if due {
             self.save(observer)?;
         }
         let timing = Timing {
@@ -203,7 +204,7 @@ impl<'a> Trainer<'a> {
         let losses = ["train_loss", "valid_loss"].iter().filter_map(|name| row.value(name));
         let finite_losses = losses.into_iter().all(f64::is_finite);
         self.diverged = !(finite_losses && self.model.is_finite()?);
-        if self.progress.push(row) && !self.diverged {
+        if self.progress.push(row, self.diverged) {
             self.best = Some(self.model.snapshot()?);
             self.best_unsaved = true;
         }
@@ -213,7 +214,8 @@ impl<'a> Trainer<'a> {
     /// Offers the state to the observer, unless that has been done since the last epoch.
     fn save(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let epochs = self.progress.rows().len();
-        if epochs == self.saved_epochs {
+        let is_saved = epochs == self.saved_epochs;
+        if is_saved || (self.diverged && !self.best_unsaved) {
             return Ok(());
         }
         let model = self.model.tensors()?;
@@ -223,7 +225,7 @@ impl<'a> Trainer<'a> {
         let best = best.filter(|_| self.best_unsaved);
         let snapshot = Snapshot { model: &model, best, training: &training, metadata: self.setup.metadata };
         // A break is asked for again at the end of the epoch.
-        let _ = observer.on(&Event::CheckpointDue { snapshot: &snapshot })?;
+        let _ = observer.on(&Event::CheckpointDue { snapshot: &snapshot, resumable: !self.diverged })?;
         self.saved_epochs = epochs;
         self.best_unsaved = false;
         Ok(())
@@ -236,7 +238,7 @@ impl<'a> Trainer<'a> {
         self.optimizer.load_state(&saved.optimizer)?;
         self.step = saved.step;
         for row in saved.history {
-            self.progress.push(row);
+            self.progress.push(row, false);
         }
         let epochs = self.progress.rows().len();
         self.best = match (self.progress.best(), saved.best) {

@@ -1,5 +1,6 @@
 //! Tests of the whole program: the real binary on real files. One crate, so that it is linked once.
 
+mod concurrent;
 mod errors;
 mod experiments;
 mod help;

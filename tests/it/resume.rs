@@ -103,3 +103,38 @@ fn one_interrupt_saves_and_says_how_to_go_on() {
     let again = workplace.output(&["run", config.to_str().unwrap(), "-s", &fewer, "--runs", "other"]);
     assert!(again.status.success(), "{}", text(&again.stderr));
 }
+
+#[test]
+fn a_damaged_checkpoint_costs_its_epochs_and_not_the_run() {
+    let workplace = Workplace::new();
+    workplace.write("one.toml", SWEEP.replace("seeds = 4", "seeds = 1"));
+    workplace.run(&["run", "one.toml"]);
+    let run = workplace.only_run("one");
+    let whole = crate::workplace::deterministic(&run);
+    let last = run.join("checkpoints/last.safetensors");
+    let status = std::fs::read_to_string(run.join("run.json")).unwrap();
+    std::fs::write(run.join("run.json"), status.replace("\"completed\"", "\"interrupted\"")).unwrap();
+    let bytes = std::fs::read(&last).unwrap();
+    std::fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
+    let output = workplace.output(&["run", "one.toml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("starting from the beginning"), "{}", text(&output.stderr));
+    assert_eq!(crate::workplace::deterministic(&run), whole);
+    let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log.contains("starting from the beginning"), "{log}");
+}
+
+#[test]
+fn weights_that_do_not_fit_are_refused_before_anything_starts() {
+    let workplace = Workplace::new();
+    workplace.write("one.toml", SWEEP.replace("seeds = 4", "seeds = 1").replace("epochs = 8", "epochs = 1"));
+    workplace.run(&["run", "one.toml", "--runs", "source"]);
+    let run = crate::workplace::run_folders(&workplace.path().join("source/one"))[0].clone();
+    let weights = run.join("checkpoints/best.safetensors");
+    let setting = format!("model.weights={}", weights.display());
+    workplace.run(&["run", "one.toml", "-s", &setting, "-s", "name=fits"]);
+    let (code, said) = workplace.fail(&["run", "one.toml", "-s", &setting, "-s", "model.hidden=[40, 30]"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("layers.0.weight has the shape [48, 64], the model wants [40, 64]"), "{said}");
+    assert!(!workplace.path().join("runs/one").exists(), "something was written");
+}
