@@ -1,7 +1,7 @@
 //! Writes one run's folder while the run is trained.
 //!
 //! Checkpoints and tables are renamed or appended at once and synced together every few seconds, see
-//! [`file`]; `run.json` says `running` from the first moment and how it ended from the last.
+//! [`mod@file`]; `run.json` says `running` from the first moment and how it ended from the last.
 
 use std::collections::BTreeMap;
 use std::fs::File;
