@@ -53,12 +53,7 @@ impl IdxFiles {
         if missing.is_empty() {
             Self::in_folder(folder)
         } else {
-            let [[a, b], [c, d]] = [TRAIN, TEST];
-            let advice = format!(
-                "; put the four files {a}, {b}, {c} and {d} there, each as it is or with .gz, or say with \
-                 `data.path` where they are"
-            );
-            Err(absent(folder, &missing, &advice))
+            Err(absent(folder, &missing, "; put them there, or say with `data.path` where they are"))
         }
     }
 
@@ -126,8 +121,8 @@ fn find(folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 fn absent(folder: &Path, missing: &[&str], advice: &str) -> Error {
-    let what = if folder.is_dir() { "is without" } else { "is not a folder, so it is without" };
-    Error::unreadable(folder, format!("{what} {} (or with .gz){advice}", missing.join(", ")))
+    let what = if folder.is_dir() { "the folder is without" } else { "there is no such folder with" };
+    Error::unreadable(folder, format!("{what} {}, as they are or with .gz{advice}", missing.join(", ")))
 }
 
 /// The labels of a file of images, by MNIST's way to name them.
@@ -230,7 +225,7 @@ mod tests {
         assert!(in_folder(folder.path()).load().unwrap().test.is_none());
         let error = MnistConfig { path: Some(folder.path().into()) }.load().unwrap_err().to_string();
         assert!(error.contains("is without t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"), "{error}");
-        assert!(error.contains("put the four files train-images-idx3-ubyte, train-labels"), "{error}");
+        assert!(error.contains("put them there"), "{error}");
     }
 
     #[test]
@@ -238,8 +233,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nothing");
         let error = MnistConfig { path: Some(path.clone()) }.fingerprint().unwrap_err().to_string();
-        assert!(error.starts_with(&format!("{}: is not a folder", path.display())), "{error}");
-        assert!(error.contains("t10k-labels-idx1-ubyte there"), "{error}");
+        assert!(error.starts_with(&format!("{}: there is no such folder", path.display())), "{error}");
+        assert!(error.contains("train-images-idx3-ubyte") && error.contains("t10k-labels-idx1-ubyte"), "{error}");
     }
 
     #[test]
