@@ -101,7 +101,7 @@ pub struct RunRecord {
     /// The program, its numerics, and what else the result may depend on.
     #[serde(default)]
     pub versions: BTreeMap<String, String>,
-    /// The state of the repository that the experiment file lies in.
+    /// The repository around the folder that the program was started in.
     #[serde(default)]
     pub git: Option<GitRecord>,
     /// The data that the run saw.
