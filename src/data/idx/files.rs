@@ -234,7 +234,10 @@ mod tests {
         let path = folder.path().join("nothing");
         let error = MnistConfig { path: Some(path.clone()) }.fingerprint().unwrap_err().to_string();
         assert!(error.starts_with(&format!("{}: there is no such folder", path.display())), "{error}");
-        assert!(error.contains("train-images-idx3-ubyte") && error.contains("t10k-labels-idx1-ubyte"), "{error}");
+        assert!(
+            error.contains("train-images-idx3-ubyte") && error.contains("t10k-labels-idx1-ubyte"),
+            "{error}"
+        );
     }
 
     #[test]
