@@ -51,7 +51,7 @@ pub fn execute(args: &RerunArgs) -> Result<u8> {
 /// The run of the saved configuration with the changes that were typed.
 fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<RunSpec> {
     let experiment = Experiment::load(&original.dir.join(layout::CONFIG), &[], &args.training.set)?;
-    let mut drafts = experiment.expand()?;
+    let mut drafts = experiment.expand()?.drafts;
     let Some(mut draft) = drafts.pop().filter(|_| drafts.is_empty()) else {
         return Err(Error::Request("a rerun is one run: the changes must not describe a sweep".into()));
     };

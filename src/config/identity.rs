@@ -11,6 +11,9 @@ use crate::{Error, Result};
 /// Counts up whenever the same configuration gives other numbers than before: kernels, randomness, order.
 pub const NUMERICS: u32 = 1;
 
+/// What does not change the result, and so no id.
+pub const IGNORED: &[&str] = &["name", "description", "device", "train.checkpoint"];
+
 /// What an id covers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity(Value);
@@ -23,7 +26,7 @@ impl Identity {
     pub fn new(config: &RunConfig, data: &str, weights: Option<&str>) -> Result<Self> {
         let mut covered = serde_json::to_value(config)
             .map_err(|error| Error::Bug(format!("a configuration is not JSON: {error}")))?;
-        for key in ["name", "description", "device", "train.checkpoint"].iter().chain(PATHS) {
+        for key in IGNORED.iter().chain(PATHS) {
             remove(&mut covered, key);
         }
         covered["data"]["content"] = Value::String(data.to_owned());

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml_edit::{Document, Item, TableLike};
+use toml_edit::{Document, Item, Key, TableLike};
 
 use crate::setting::{Diagnostic, Excerpt, KeyPath, Segment};
 use crate::{Error, Result};
@@ -23,6 +23,7 @@ pub struct Layer {
     pub overrides: bool,
     /// The settings, in the order in which they were written.
     pub table: toml::Table,
+    assigned: Option<(KeyPath, toml::Value)>,
     text: Arc<str>,
     places: Places,
 }
@@ -74,16 +75,16 @@ impl Layer {
         let table: toml::Table =
             toml::from_str(text).map_err(|error| refuse(error.message(), error.span()))?;
         let places = Places::File(document);
-        Ok(Self { origin, base, overrides: false, table, text: text.into(), places })
+        Ok(Self { origin, base, overrides: false, table, assigned: None, text: text.into(), places })
     }
 
     /// Reads `key=value`, the argument of `--set`.
     pub fn flag(assignment: &str) -> Result<Self> {
-        let Some((key, _)) = assignment.split_once('=') else {
+        let Some(key) = key_before(assignment) else {
             let text = format!("--set {assignment}: expected KEY=VALUE, as in --set optimizer.lr=3e-4");
             return Err(Error::Request(text));
         };
-        Self::single("--set".to_owned(), assignment, KeyPath::parse(key), 0..key.len())
+        Self::single("--set".to_owned(), assignment, quoted_path(key), 0..key.len())
     }
 
     /// Reads a variable such as `RUNNER__OPTIMIZER__LR`; `None` for any other.
@@ -106,15 +107,22 @@ impl Layer {
             Some(value) => value,
             None => toml::Value::String(written.to_owned()),
         };
-        let nested = path.0.iter().rev().fold(value, |inner, segment| {
-            let Segment::Key(key) = segment else { return inner };
-            toml::Value::Table(std::iter::once((key.clone(), inner)).collect())
-        });
-        let toml::Value::Table(table) = nested else {
+        let toml::Value::Table(table) = nested(&path, value.clone()) else {
             return Err(Error::Request(format!("{origin} {text}: there is no key")));
         };
+        let assigned = Some((path.clone(), value));
         let places = Places::Single { path, key, value: value_start..text.len() };
-        Ok(Self { origin, base: PathBuf::new(), overrides: true, table, text: text.into(), places })
+        Ok(Self { origin, base: PathBuf::new(), overrides: true, table, assigned, text: text.into(), places })
+    }
+
+    /// The one key and its value, as they were written, of a variable or a flag.
+    pub fn assigned(&self) -> Option<&(KeyPath, toml::Value)> {
+        self.assigned.as_ref()
+    }
+
+    /// Whether the excerpt was taken from this layer.
+    pub fn holds(&self, excerpt: &Excerpt) -> bool {
+        Arc::ptr_eq(&self.text, &excerpt.text)
     }
 
     /// The excerpt for the key or the value at `path`, or for the innermost table that holds it.
@@ -126,6 +134,37 @@ impl Layer {
         };
         Excerpt { origin: self.origin.clone(), text: self.text.clone(), span }
     }
+}
+
+/// What stands before the first `=` outside quotes.
+fn key_before(assignment: &str) -> Option<&str> {
+    let mut quote = None;
+    for (position, letter) in assignment.char_indices() {
+        match (quote, letter) {
+            (None, '=') => return Some(&assignment[..position]),
+            (None, '"' | '\'') => quote = Some(letter),
+            (Some(open), _) if open == letter => quote = None,
+            _ => {}
+        }
+    }
+    // A quote that is never closed is a letter like any other.
+    assignment.split_once('=').map(|(key, _)| key)
+}
+
+/// A dotted key whose parts may be quoted.
+fn quoted_path(key: &str) -> KeyPath {
+    match Key::parse(key) {
+        Ok(keys) => KeyPath(keys.into_iter().map(|key| Segment::Key(key.get().to_owned())).collect()),
+        Err(_) => KeyPath::parse(key),
+    }
+}
+
+/// Tables around `value`, so that it lies at `path`.
+pub(super) fn nested(path: &KeyPath, value: toml::Value) -> toml::Value {
+    path.0.iter().rev().fold(value, |inner, segment| {
+        let Segment::Key(key) = segment else { return inner };
+        toml::Value::Table(std::iter::once((key.clone(), inner)).collect())
+    })
 }
 
 /// The span of what lies at `path`, or of the innermost thing on the way to it that has one.
@@ -166,7 +205,11 @@ mod tests {
     }
 
     fn shown(layer: &Layer, path: &str, of_key: bool) -> String {
-        let excerpt = layer.excerpt(&KeyPath::parse(path), of_key);
+        shown_of(layer, &KeyPath::parse(path), of_key)
+    }
+
+    fn shown_of(layer: &Layer, path: &KeyPath, of_key: bool) -> String {
+        let excerpt = layer.excerpt(path, of_key);
         excerpt.text[excerpt.span].to_owned()
     }
 
@@ -197,6 +240,20 @@ mod tests {
         assert!(Layer::flag("optimizer.lr").is_err());
         assert!(Layer::flag("=1").is_err());
         assert!(Layer::flag("a..b=1").is_err());
+    }
+
+    #[test]
+    fn parts_of_a_flags_key_may_be_quoted() {
+        let layer = Layer::flag("sweep.grid.\"optimizer.lr\"=[1e-3, 1e-2]").unwrap();
+        let (path, _) = layer.assigned().unwrap();
+        let keys: Vec<Segment> =
+            ["sweep", "grid", "optimizer.lr"].map(|key| Segment::Key(key.into())).to_vec();
+        assert_eq!(path.0, keys);
+        assert_eq!(shown_of(&layer, path, true), "sweep.grid.\"optimizer.lr\"");
+        assert_eq!(shown_of(&layer, path, false), "[1e-3, 1e-2]");
+        let odd = Layer::flag("a.'b=c'.d=1").unwrap();
+        assert_eq!(odd.assigned().unwrap().0.to_string(), "a.b=c.d");
+        assert_eq!(Layer::flag("a.it's=1").unwrap().assigned().unwrap().1, toml::Value::Integer(1));
     }
 
     #[test]

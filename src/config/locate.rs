@@ -1,6 +1,18 @@
 //! From a problem with a path to a message with a place.
 
-use crate::setting::{Diagnostic, Excerpt, Problem};
+use super::merge::Merged;
+use crate::setting::{Diagnostic, Excerpt, Place, Problem};
+
+/// The messages for problems of the layers, in the order in which they stand there.
+pub(super) fn all(problems: Vec<Problem>, merged: &Merged) -> Vec<Diagnostic> {
+    let located = problems.into_iter().map(|problem| {
+        let excerpt = merged.excerpt(&problem.path, problem.place == Place::Key);
+        diagnostic(problem, excerpt, Vec::new())
+    });
+    let mut found: Vec<Diagnostic> = located.collect();
+    merged.sort(&mut found, |diagnostic| diagnostic.excerpt.as_ref());
+    found
+}
 
 /// The message for `problem` at `excerpt`.
 pub(super) fn diagnostic(problem: Problem, excerpt: Option<Excerpt>, notes: Vec<String>) -> Diagnostic {

@@ -6,9 +6,10 @@ use figment::value::{Dict, Map, Num, Tag, Value as Figure};
 use figment::{Figment, Metadata, Profile, Provider};
 use toml::{Table, Value};
 
-use super::layer::Layer;
+use super::layer::{Layer, nested};
+use super::patch::patch;
 use super::section::Section;
-use crate::setting::{Excerpt, KeyPath, Segment};
+use crate::setting::{Diagnostic, Excerpt, KeyPath, Segment};
 use crate::{Error, Result};
 
 /// The merged settings of an experiment, the sweep included.
@@ -42,6 +43,7 @@ impl Merged {
     pub fn new(mut layers: Vec<Layer>, sections: &[Section]) -> Result<Self> {
         let mut figment = Figment::new();
         for (number, layer) in layers.iter_mut().enumerate() {
+            reach_into_list(layer, &figment, sections)?;
             for section in sections {
                 section.write_out(&mut layer.table);
             }
@@ -102,7 +104,7 @@ impl Merged {
         for key in table.keys() {
             let path = at.join(key);
             let earlier = self.layer_of(&path).is_some_and(|layer| layer < decided);
-            if earlier && !section.has(kind, key) {
+            if earlier && !section.has(kind, key) && section.knows(key) {
                 let mut tree = Value::Table(std::mem::take(&mut self.tree));
                 path.remove_from(&mut tree);
                 if let Value::Table(tree) = tree {
@@ -117,7 +119,9 @@ impl Merged {
     /// The layer that set the value at `path`, if one did.
     pub fn layer_of(&self, path: &KeyPath) -> Option<usize> {
         let (Segment::Key(first), rest) = path.0.split_first()? else { return None };
-        let mut value = self.values.get(first)?;
+        let Some(mut value) = self.values.get(first) else {
+            return self.layers.iter().rposition(|layer| path.find_in(&layer.table).is_some());
+        };
         for segment in rest {
             value = match (value, segment) {
                 (Figure::Dict(_, dict), Segment::Key(key)) => dict.get(key)?,
@@ -151,10 +155,50 @@ impl Merged {
         }
     }
 
+    /// Sorts what was found by the place where it was written: layer by layer, from top to bottom.
+    pub fn sort<T>(&self, found: &mut [T], excerpt_of: impl Fn(&T) -> Option<&Excerpt>) {
+        found.sort_by_key(|found| {
+            let excerpt = excerpt_of(found);
+            let layer = excerpt.and_then(|excerpt| self.layers.iter().position(|l| l.holds(excerpt)));
+            (layer.unwrap_or(usize::MAX), excerpt.map_or(0, |excerpt| excerpt.span.start))
+        });
+    }
+
     /// The layers, the first the lowest.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
+}
+
+/// What `toml` calls the only key of a date when it hands one to another format.
+const DATE: &str = "$__toml_private_datetime";
+
+/// A flag such as `model.regularizer.p` that leads into a list becomes the whole list with the change, as
+/// lists replace.
+fn reach_into_list(layer: &mut Layer, below: &Figment, sections: &[Section]) -> Result<()> {
+    let Some((path, value)) = layer.assigned().cloned() else { return Ok(()) };
+    let Some(Segment::Key(first)) = path.0.first() else { return Ok(()) };
+    let Ok(found) = below.find_value(first) else { return Ok(()) };
+    let mut tree: Table = std::iter::once((first.clone(), plain(&found, &path)?)).collect();
+    let list = (1..path.0.len())
+        .map(|length| KeyPath(path.0[..length].to_vec()))
+        .find(|prefix| prefix.find_in(&tree).is_some_and(Value::is_array));
+    let Some(list) = list else { return Ok(()) };
+    if let Err(message) = patch(&mut tree, &path, value, sections) {
+        return Err(Error::Settings(vec![Diagnostic {
+            message,
+            excerpt: Some(layer.excerpt(&path, true)),
+            label: String::new(),
+            notes: Vec::new(),
+            help: None,
+        }]));
+    }
+    if let Some(changed) = list.find_in(&tree).cloned()
+        && let Value::Table(table) = nested(&list, changed)
+    {
+        layer.table = table;
+    }
+    Ok(())
 }
 
 fn plain(value: &Figure, path: &KeyPath) -> Result<Value> {
@@ -171,6 +215,10 @@ fn plain(value: &Figure, path: &KeyPath) -> Result<Value> {
         }
         Figure::Array(_, list) => {
             Value::Array(list.iter().map(|value| plain(value, path)).collect::<Result<_>>()?)
+        }
+        Figure::Dict(_, dict) if dict.len() == 1 && dict.contains_key(DATE) => {
+            let date = dict[DATE].as_str().and_then(|text| text.parse().ok());
+            Value::Datetime(date.ok_or_else(|| Error::Request(format!("`{path}` is not a date")))?)
         }
         Figure::Dict(_, dict) => {
             let entries = dict.iter().map(|(key, value)| Ok((key.clone(), plain(value, &path.join(key))?)));
@@ -247,15 +295,28 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_reaches_the_one_entry_of_a_list_that_has_the_key() {
-        let text = "optimizer = ['sgd', 'adam']";
-        let mut tree: Table = toml::from_str(text).unwrap();
-        let path = KeyPath::parse("optimizer.momentum");
-        let (written, _) = super::super::section::patch(&mut tree, &path, 0.5.into(), &sections()).unwrap();
-        assert_eq!(written.to_string(), "optimizer[0].momentum");
-        assert_eq!(tree["optimizer"][0]["momentum"], Value::Float(0.5));
-        let ambiguous = KeyPath::parse("optimizer.lr");
-        let error = super::super::section::patch(&mut tree, &ambiguous, 1.into(), &sections()).unwrap_err();
-        assert_eq!(error, "more than one entry of `optimizer` has a `lr`");
+    fn a_flag_into_a_list_replaces_the_list_and_is_where_it_was_written() {
+        let merged = merge("optimizer = ['sgd', { kind = 'adam', lr = 1 }]\n", &["optimizer.momentum=0.5"]);
+        let list = merged.tree["optimizer"].as_array().unwrap();
+        assert_eq!(list[0]["momentum"], Value::Float(0.5));
+        assert_eq!(list[1]["lr"], Value::Integer(1));
+        let mut path = KeyPath::parse("optimizer");
+        path.0.extend([Segment::Index(0), Segment::Key("momentum".into())]);
+        let excerpt = merged.excerpt(&path, false).unwrap();
+        assert_eq!(&excerpt.text[excerpt.span], "0.5");
+        let layers = ["optimizer.lr=1", "optimizer.depth=1"].map(|flag| {
+            let file = Layer::parse("a.toml".into(), PathBuf::new(), "optimizer = ['sgd', 'adam']").unwrap();
+            Merged::new(vec![file, Layer::flag(flag).unwrap()], &sections()).unwrap_err().to_string()
+        });
+        assert_eq!(layers[0], "--set:1:1: more than one entry of `optimizer` has a `lr`");
+        assert_eq!(layers[1], "--set:1:1: no entry of `optimizer` has a `depth`");
+    }
+
+    #[test]
+    fn a_quoted_key_is_found_where_it_stands_and_a_date_stays_one() {
+        let merged = merge("seed = 1\n\"x.y\" = 1\nday = 2020-01-01\n", &[]);
+        let path = KeyPath(vec![Segment::Key("x.y".into())]);
+        assert_eq!(merged.excerpt(&path, true).unwrap().position(), (2, 1));
+        assert!(merged.tree["day"].is_datetime());
     }
 }

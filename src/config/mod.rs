@@ -4,19 +4,28 @@
 //! the merged tree once for each combination of its sweep, and reads and checks every result before any run
 //! starts. Nothing here reads data or trains.
 
+mod anchor;
+mod expand;
 mod experiment;
 mod identity;
 mod layer;
 mod locate;
 mod merge;
+mod patch;
+mod render;
 mod run_config;
 pub mod schema;
 mod section;
+mod swept;
+mod trial;
+mod unknown;
 
+pub use expand::Expansion;
 pub use experiment::{Draft, Experiment};
-pub use identity::{Identity, NUMERICS};
+pub use identity::{IGNORED, Identity, NUMERICS};
 pub use layer::Layer;
 pub use locate::hit;
 pub use merge::Merged;
+pub use patch::{Dropped, Patched, patch};
 pub use run_config::RunConfig;
-pub use section::{Section, patch};
+pub use section::Section;

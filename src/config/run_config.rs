@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::unknown::explain;
 use crate::data::DataConfig;
 use crate::device::DeviceConfig;
 use crate::loss::LossConfig;
@@ -11,7 +12,7 @@ use crate::metric::{AccuracyConfig, MetricConfig};
 use crate::model::ModelConfig;
 use crate::optimizer::OptimizerConfig;
 use crate::scheduler::SchedulerConfig;
-use crate::setting::Problems;
+use crate::setting::{Diagnostic, Problems};
 use crate::train::{TrainConfig, metric_columns};
 use crate::{Error, Result};
 
@@ -52,7 +53,7 @@ pub struct RunConfig {
 }
 
 /// The seed of an experiment that names none.
-fn default_seed() -> u64 {
+pub(super) fn default_seed() -> u64 {
     42
 }
 
@@ -72,6 +73,7 @@ impl RunConfig {
     pub fn check(&self, problems: &mut Problems) {
         check_name(&self.name, problems);
         problems.require(i64::try_from(self.seed).is_ok(), "seed", self.seed, "a number below 2^63");
+        problems.within("metrics", |problems| check_metrics(&self.metrics, problems));
         let columns = metric_columns(&self.metrics, self.data.has_validation());
         problems.within("data", |problems| self.data.check(problems));
         problems.within("model", |problems| self.model.check(problems));
@@ -85,13 +87,17 @@ impl RunConfig {
     pub fn load(path: &Path) -> Result<Self> {
         let layer = super::Layer::file(path)?;
         let value = toml::Value::Table(layer.table.clone());
-        crate::setting::read(&value).map_err(|problems| {
+        let sections = super::schema::sections();
+        crate::setting::read(&value).map_err(|mut problems| {
+            problems.iter_mut().for_each(|problem| explain(problem, &layer.table, &sections));
             let found = problems.into_iter().map(|problem| {
                 let of_key = problem.place == crate::setting::Place::Key;
                 let excerpt = Some(layer.excerpt(&problem.path, of_key));
                 super::locate::diagnostic(problem, excerpt, Vec::new())
             });
-            Error::Settings(found.collect())
+            let mut found: Vec<Diagnostic> = found.collect();
+            found.sort_by_key(|found| found.excerpt.as_ref().map(|excerpt| excerpt.span.start));
+            Error::Settings(found)
         })
     }
 
@@ -108,5 +114,50 @@ fn check_name(name: &str, problems: &mut Problems) {
     if !fits {
         let expected = "expected 1 to 64 letters, digits, '.', '_' or '-', not starting with '.'";
         problems.refuse("name", format!("\"{name}\" cannot name an experiment"), expected);
+    }
+}
+
+/// Each metric has columns of its own name, so none can be there twice.
+fn check_metrics(metrics: &[MetricConfig], problems: &mut Problems) {
+    for (index, metric) in metrics.iter().enumerate() {
+        let name = metric.about().name;
+        if metrics[..index].iter().any(|earlier| earlier.about().name == name) {
+            let message = format!("`{name}` is listed twice");
+            problems.within_entry(index, |problems| problems.refuse("", message, "expected it once"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_written_as_names_and_none_twice() {
+        let text = "name = 'a'\nmetrics = ['accuracy', { kind = 'accuracy' }]\ndata.source = 'digits'\nmodel.kind = 'mlp'";
+        let value = toml::Value::Table(toml::from_str(text).unwrap());
+        let mut config: RunConfig = crate::setting::read(&value).unwrap();
+        let mut problems = Problems::default();
+        config.check(&mut problems);
+        let found = problems.into_found();
+        assert_eq!(found[0].path.to_string(), "metrics[1]");
+        assert_eq!(found[0].message, "`accuracy` is listed twice");
+        config.metrics.pop();
+        config.resolve().unwrap();
+        let text = config.render().unwrap();
+        assert!(text.contains("metrics = [\"accuracy\"]\n"), "{text}");
+        let read: RunConfig = crate::setting::read(&toml::from_str(&text).unwrap()).unwrap();
+        assert_eq!(read, config);
+    }
+
+    #[test]
+    fn a_saved_configuration_with_a_wrong_key_says_what_it_may_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let text = "name = 'a'\ndata = { source = 'digits', normalise = 'unit' }\nmodel.kind = 'mlp'";
+        std::fs::write(&path, text).unwrap();
+        let Err(Error::Settings(found)) = RunConfig::load(&path) else { panic!("it was read") };
+        assert_eq!(found[0].label, "expected one of: source, split, normalize");
+        assert_eq!(found[0].help.as_deref(), Some("did you mean \"normalize\"?"));
     }
 }

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use crate::setting::{KeyPath, Kind, Segment};
+use crate::setting::{KeyPath, Kind};
 
 /// One such table.
 pub struct Section {
@@ -12,6 +12,7 @@ pub struct Section {
     pub tag: &'static str,
     /// All values of the tag.
     pub kinds: &'static [&'static str],
+    at: KeyPath,
     default: Option<&'static str>,
     keys: fn(&str) -> &'static [&'static str],
     common: &'static [&'static str],
@@ -20,7 +21,13 @@ pub struct Section {
 impl Section {
     /// The section at `path` whose kinds are those of `K`, with `common` keys beside.
     pub fn of<K: Kind>(path: &'static str, common: &'static [&'static str]) -> Self {
-        Self { path, tag: K::TAG, kinds: K::KINDS, default: K::DEFAULT, keys: K::keys, common }
+        let at = KeyPath::parse(path);
+        Self { path, tag: K::TAG, kinds: K::KINDS, at, default: K::DEFAULT, keys: K::keys, common }
+    }
+
+    /// Its path.
+    pub fn at(&self) -> &KeyPath {
+        &self.at
     }
 
     /// Every key that the table may have, whatever its kind; no key twice.
@@ -33,6 +40,56 @@ impl Section {
             }
         }
         keys
+    }
+
+    /// Whether a table of some kind has the key.
+    pub fn knows(&self, key: &str) -> bool {
+        key == self.tag
+            || self.common.contains(&key)
+            || self.kinds.iter().any(|kind| (self.keys)(kind).contains(&key))
+    }
+
+    /// The keys of a table of this kind, the tag first.
+    pub fn keys_of(&self, kind: &str) -> Vec<&'static str> {
+        let own = if self.kinds.contains(&kind) { (self.keys)(kind) } else { &[] };
+        std::iter::once(self.tag).chain(self.common.iter().chain(own).copied()).collect()
+    }
+
+    /// The kinds that have the key as one of their own.
+    pub fn kinds_with<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+        self.kinds.iter().copied().filter(move |kind| (self.keys)(kind).contains(&key))
+    }
+
+    /// Whether the section, as it stands in `value`, has no `key` though another kind would have it.
+    pub fn lacks(&self, value: Option<&Value>, key: &str) -> bool {
+        self.knows(key)
+            && match value {
+                Some(Value::Array(list)) => list.iter().all(|entry| self.is_foreign(Some(entry), key)),
+                value => self.is_foreign(value, key),
+            }
+    }
+
+    fn is_foreign(&self, value: Option<&Value>, key: &str) -> bool {
+        let kind = match value {
+            None => self.default,
+            Some(Value::String(kind)) => Some(kind.as_str()),
+            Some(Value::Table(table)) => self.kind_of(table),
+            Some(_) => None,
+        };
+        kind.is_some_and(|kind| !self.has(kind, key))
+    }
+
+    /// The kind that the section is of, in words, as in `optimizer.kind = "adam"`.
+    pub fn describe(&self, value: Option<&Value>) -> String {
+        let Self { path, tag, .. } = self;
+        let kind = match value {
+            None => self.default,
+            Some(Value::String(kind)) => Some(kind.as_str()),
+            Some(Value::Table(table)) => self.kind_of(table),
+            Some(Value::Array(_)) => return format!("no entry of {path} has it"),
+            Some(_) => None,
+        };
+        format!("{path}.{tag} = \"{}\"", kind.unwrap_or_default())
     }
 
     /// Whether a table of this kind has the key; of an unknown kind, any.
@@ -55,91 +112,27 @@ impl Section {
     pub fn write_out(&self, root: &mut Table) {
         let Some((last, way)) = split(self.path) else { return };
         let parent = way.into_iter().try_fold(root, |table, key| table.get_mut(key)?.as_table_mut());
-        if let Some(value) = parent.and_then(|table| table.get_mut(last))
-            && let Value::String(kind) = value
-        {
+        if let Some(value) = parent.and_then(|table| table.get_mut(last)) {
+            self.write_out_value(value);
+        }
+    }
+
+    /// As [`write_out`](Self::write_out), for the value of the section or of an entry in its list.
+    pub fn write_out_value(&self, value: &mut Value) {
+        if let Value::String(kind) = value {
             let tag = (self.tag.to_owned(), Value::String(std::mem::take(kind)));
             *value = Value::Table(std::iter::once(tag).collect());
         }
     }
 }
 
+/// The section whose table or list `path` is.
+pub(super) fn section_at<'a>(sections: &'a [Section], path: &KeyPath) -> Option<&'a Section> {
+    let path = path.without_indices();
+    sections.iter().find(|section| section.at == path)
+}
+
 fn split(path: &'static str) -> Option<(&'static str, Vec<&'static str>)> {
     let mut keys: Vec<&str> = path.split('.').collect();
     keys.pop().map(|last| (last, keys))
-}
-
-/// Sets the value at `path`, an axis or a flag: the tree's own way of understanding `model.regularizer.p`.
-///
-/// Returns the path that was really written, and the keys that a change of kind dropped. In a list, the key
-/// belongs to the one entry that has it; without such an entry the error says so.
-pub fn patch(
-    root: &mut Table,
-    path: &KeyPath,
-    value: Value,
-    sections: &[Section],
-) -> Result<(KeyPath, Vec<KeyPath>), String> {
-    for section in sections {
-        if KeyPath::parse(section.path).covers(path) && section.path != path.to_string() {
-            section.write_out(root);
-        }
-    }
-    let Some((Segment::Key(last), way)) = path.0.split_last() else { return Err("the key is empty".into()) };
-    let mut written = KeyPath::default();
-    let mut at = root;
-    for segment in way {
-        let Segment::Key(key) = segment else { return Err("a list has no keys".into()) };
-        written = written.join(key);
-        let next = at.entry(key.clone()).or_insert_with(|| Value::Table(Table::new()));
-        at = match next {
-            Value::Table(table) => table,
-            Value::Array(list) => {
-                let index = entry_with(list, &written, last, sections)?;
-                written.0.push(Segment::Index(index));
-                match &mut list[index] {
-                    Value::Table(table) => table,
-                    _ => return Err(format!("`{written}` is not a table")),
-                }
-            }
-            _ => return Err(format!("`{written}` is not a table, so it has no `{last}`")),
-        };
-    }
-    let table_path = written.clone();
-    written = written.join(last);
-    at.insert(last.clone(), value);
-    let mut dropped = Vec::new();
-    let own = sections.iter().find(|section| section.path == table_path.to_string() && section.tag == last);
-    if let Some(section) = own
-        && let Some(kind) = section.kind_of(at).map(str::to_owned)
-    {
-        let foreign: Vec<String> = at.keys().filter(|key| !section.has(&kind, key)).cloned().collect();
-        for key in foreign {
-            at.remove(&key);
-            dropped.push(table_path.join(&key));
-        }
-    }
-    Ok((written, dropped))
-}
-
-/// The entry of a list that has `key`, written out to a table if it was a string.
-fn entry_with(list: &mut [Value], path: &KeyPath, key: &str, sections: &[Section]) -> Result<usize, String> {
-    let section = sections.iter().find(|section| section.path == path.to_string());
-    let Some(section) = section else { return Err(format!("`{path}` is a list")) };
-    let has = |entry: &Value| match entry {
-        Value::String(kind) => section.has(kind, key),
-        Value::Table(table) => section.kind_of(table).is_some_and(|kind| section.has(kind, key)),
-        _ => false,
-    };
-    let with: Vec<usize> = (0..list.len()).filter(|index| has(&list[*index])).collect();
-    match with.as_slice() {
-        [] => Err(format!("no entry of `{path}` has a `{key}`")),
-        [index] => {
-            if let Value::String(kind) = &list[*index] {
-                let tag = (section.tag.to_owned(), Value::String(kind.clone()));
-                list[*index] = Value::Table(std::iter::once(tag).collect());
-            }
-            Ok(*index)
-        }
-        _ => Err(format!("more than one entry of `{path}` has a `{key}`")),
-    }
 }

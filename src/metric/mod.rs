@@ -3,7 +3,7 @@
 mod accuracy;
 mod direction;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use accuracy::{AccuracyConfig, predicted_class};
 pub use direction::Direction;
@@ -11,8 +11,7 @@ pub use direction::Direction;
 use crate::setting::{self, Kind};
 
 /// An entry of the list `metrics`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq)]
 pub enum MetricConfig {
     /// The part of the samples whose class is right.
     Accuracy(AccuracyConfig),
@@ -33,6 +32,15 @@ impl Kind for MetricConfig {
 impl<'de> Deserialize<'de> for MetricConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         setting::read_kind(deserializer)
+    }
+}
+
+impl Serialize for MetricConfig {
+    /// A kind without keys of its own is written as its name, as a user would.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Accuracy(AccuracyConfig {}) => serializer.serialize_str("accuracy"),
+        }
     }
 }
 
@@ -97,7 +105,9 @@ mod tests {
         for kind in MetricConfig::KINDS {
             let read = |value: toml::Value| setting::read::<MetricConfig>(&value).unwrap();
             let config = read(toml::Value::String((*kind).to_owned()));
-            assert_eq!(read(toml::Value::try_from(&config).unwrap()), config);
+            let written = toml::Value::try_from(&config).unwrap();
+            assert_eq!(written, toml::Value::String((*kind).to_owned()));
+            assert_eq!(read(written), config);
             let About { name, direction, .. } = config.about();
             assert_eq!(direction_of(&format!("valid_{name}")), Some(*direction));
             assert!(config.build().value().is_nan());

@@ -120,6 +120,7 @@ impl Kind for InitConfig {
         "kaiming_normal",
         "zeros",
     ];
+    const DEFAULT: Option<&'static str> = Some("default");
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
         match kind {

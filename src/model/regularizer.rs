@@ -26,6 +26,7 @@ pub enum RegularizerConfig {
 
 impl Kind for RegularizerConfig {
     const KINDS: &'static [&'static str] = &["none", "batch_norm", "dropout"];
+    const DEFAULT: Option<&'static str> = Some("batch_norm");
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
         match kind {

@@ -82,7 +82,8 @@ pub struct Plan {
 impl Plan {
     /// Expands and checks the experiment, and looks every run up in the runs folder.
     pub fn new(experiment: &Experiment, runs: &RunsDir, library: &Library, force: bool) -> Result<Self> {
-        let drafts = experiment.expand()?;
+        let expansion = experiment.expand()?;
+        let drafts = expansion.drafts;
         let name = experiment.name().to_owned();
         let dir = runs.experiment(&name);
         let entries = store::scan(runs, Some(&name))?;

@@ -155,6 +155,22 @@ mod tests {
     }
 
     #[test]
+    fn lists_of_another_length_and_dates_are_named() {
+        let text = |optimizer: &str| {
+            let text = format!("epochs = 1\noptimizer = {{ kind = 'adam', {optimizer} }}");
+            let value = toml::Value::Table(toml::from_str(&text).unwrap());
+            let found = read::<Whole>(&value).unwrap_err();
+            assert_eq!(found.len(), 1, "{found:?}");
+            format!("{}; {}", found[0].message, found[0].expected)
+        };
+        let three = "wrong value for `betas`: a list of 3 values; expected a list of 2 values";
+        assert_eq!(text("betas = [0.9, 0.9, 0.9]"), three);
+        let one = "wrong value for `betas`: a list of 1 value; expected a list of 2 values";
+        assert_eq!(text("betas = [0.9]"), one);
+        assert_eq!(text("lr = 2020-01-01"), "wrong value for `lr`: a date; expected a number");
+    }
+
+    #[test]
     fn a_missing_kind_and_an_unknown_kind_are_told_apart() {
         let missing = problems("epochs = 1\n[optimizer]\nlr = 1.0");
         assert_eq!(missing, [("optimizer.kind".into(), "missing key `kind`".into())]);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::value::{SeqDeserializer, StrDeserializer};
+use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, Unexpected, Visitor};
 
 use super::problem::{KeyPath, Place, Problem, Segment, nearest};
@@ -33,7 +33,10 @@ impl<'de> Deserializer<'de> for Node<'de> {
             toml::Value::Array(list) => {
                 let mut entries = Entries { list, next: 0 };
                 let result = visitor.visit_seq(&mut entries)?;
-                SeqDeserializer::<_, Fault>::new(list[entries.next..].iter().map(Node::new)).end()?;
+                if entries.next < list.len() {
+                    let expected = list_of(entries.next);
+                    return Err(de::Error::invalid_length(list.len(), &expected.as_str()));
+                }
                 Ok(result)
             }
             toml::Value::Table(table) => visitor.visit_map(Fields::new(table, &[])),
@@ -238,10 +241,14 @@ fn plain(expected: &str) -> String {
         "a sequence" => "a list".to_owned(),
         other if other.starts_with("struct ") => "a table".to_owned(),
         other if other.starts_with("a tuple of size ") => {
-            format!("a list of {} values", &other["a tuple of size ".len()..])
+            other["a tuple of size ".len()..].parse().map_or_else(|_| other.to_owned(), list_of)
         }
         other => other.to_owned(),
     }
+}
+
+fn list_of(values: usize) -> String {
+    if values == 1 { "a list of 1 value".to_owned() } else { format!("a list of {values} values") }
 }
 
 fn found(unexpected: Unexpected<'_>) -> String {
@@ -269,7 +276,7 @@ impl de::Error for Fault {
     }
     fn invalid_length(length: usize, expected: &dyn de::Expected) -> Self {
         let expected = plain(&expected.to_string());
-        Self::new(Reason::Wrong { found: format!("a list of {length} values"), expected })
+        Self::new(Reason::Wrong { found: list_of(length), expected })
     }
     fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
         Self::new(Reason::UnknownKind { word: variant.to_owned(), known })

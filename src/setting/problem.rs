@@ -42,12 +42,35 @@ impl KeyPath {
         other.0.starts_with(&self.0)
     }
 
+    /// The way from this path down to `other`, if it lies below or is the same.
+    pub fn way_to(&self, other: &Self) -> Option<Self> {
+        other.0.strip_prefix(self.0.as_slice()).map(|rest| Self(rest.to_vec()))
+    }
+
+    /// This path without the steps into lists: what the setting is called.
+    #[must_use]
+    pub fn without_indices(&self) -> Self {
+        Self(self.0.iter().filter(|segment| matches!(segment, Segment::Key(_))).cloned().collect())
+    }
+
     /// The value at this path.
     pub fn find<'a>(&self, root: &'a toml::Value) -> Option<&'a toml::Value> {
         self.0.iter().try_fold(root, |value, segment| match segment {
             Segment::Key(key) => value.get(key.as_str()),
             Segment::Index(index) => value.get(*index),
         })
+    }
+
+    /// The value at this path below a table.
+    pub fn find_in<'a>(&self, root: &'a toml::Table) -> Option<&'a toml::Value> {
+        let (Segment::Key(first), rest) = self.0.split_first()? else { return None };
+        Self(rest.to_vec()).find(root.get(first)?)
+    }
+
+    /// The table or list that this path lies in.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        Self(self.0.split_last().map(|(_, way)| way.to_vec()).unwrap_or_default())
     }
 
     /// Takes the value at this path out of `root`; whether there was one.

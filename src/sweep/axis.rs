@@ -5,6 +5,9 @@ use toml::{Table, Value};
 
 use crate::setting::{KeyPath, Place, Problem, Segment};
 
+/// More runs than anyone waits for; a larger sweep is refused before it is made.
+pub const MOST_RUNS: u128 = 1_000_000;
+
 /// The table `[sweep]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -20,7 +23,7 @@ pub struct SweepConfig {
 #[serde(untagged, expecting = "expected a number of seeds or a list of seeds")]
 pub enum Seeds {
     /// So many, counted up from the experiment's own.
-    Count(u32),
+    Count(u64),
     /// These.
     List(Vec<u64>),
 }
@@ -55,23 +58,43 @@ pub fn axes(sweep: &SweepConfig, first_seed: u64) -> Result<Vec<Axis>, Vec<Probl
     let mut problems = Vec::new();
     let at = KeyPath::parse("sweep.grid");
     flatten(&sweep.grid, &KeyPath::default(), &at, &mut found, &mut problems);
-    let at = KeyPath::parse("sweep.seeds");
-    let (seeds, listed) = match &sweep.seeds {
-        None => (None, false),
-        Some(Seeds::Count(count)) => {
-            ((Some((0..*count).map(|n| first_seed.wrapping_add(n.into())).collect::<Vec<_>>())), false)
+    if let Some(seeds) = &sweep.seeds {
+        if let Some(twice) = found.iter().find(|axis: &&Axis| axis.key == KeyPath::parse("seed")) {
+            let message = "`seed` is swept by `seeds` as well";
+            problems.push(problem(&twice.written, message, "expected one of the two"));
         }
-        Some(Seeds::List(list)) => (Some(list.clone()), true),
-    };
-    if let Some(seeds) = seeds {
-        if seeds.is_empty() {
-            problems.push(problem(&at, "`seeds` leaves no run", "expected at least one seed"));
+        match seed_axis(seeds, first_seed) {
+            Ok(axis) => found.push(axis),
+            Err(problem) => problems.push(problem),
         }
-        let values = seeds.into_iter().map(|seed| Value::Integer(seed.cast_signed())).collect();
-        found.retain(|axis: &Axis| axis.key != KeyPath::parse("seed"));
-        found.push(Axis { key: KeyPath::parse("seed"), values, written: at, listed });
     }
     if problems.is_empty() { Ok(found) } else { Err(problems) }
+}
+
+/// The innermost axis; the count is refused before anything of its size is made.
+fn seed_axis(seeds: &Seeds, first: u64) -> Result<Axis, Problem> {
+    let written = KeyPath::parse("sweep.seeds");
+    let refuse = |message: &str, expected: &str| Err(problem(&written, message, expected));
+    let listed = matches!(seeds, Seeds::List(_));
+    let seeds: Vec<u64> = match seeds {
+        Seeds::Count(0) => return refuse("`seeds` leaves no run", "expected at least one seed"),
+        Seeds::Count(count) if u128::from(*count) > MOST_RUNS => {
+            return refuse(&format!("`seeds` is {count}"), &format!("expected at most {MOST_RUNS}"));
+        }
+        Seeds::Count(count) => match first.checked_add(count - 1) {
+            Some(last) if i64::try_from(last).is_ok() => (first..=last).collect(),
+            _ => {
+                let message = format!("{count} seeds from {first} on go beyond 2^63");
+                return refuse(&message, "expected fewer, or a smaller `seed`");
+            }
+        },
+        Seeds::List(list) if list.is_empty() => {
+            return refuse("`seeds` leaves no run", "expected at least one seed");
+        }
+        Seeds::List(list) => list.clone(),
+    };
+    let values = seeds.into_iter().map(|seed| Value::Integer(seed.cast_signed())).collect();
+    Ok(Axis { key: KeyPath::parse("seed"), values, written, listed })
 }
 
 fn flatten(table: &Table, key: &KeyPath, at: &KeyPath, axes: &mut Vec<Axis>, problems: &mut Vec<Problem>) {
@@ -184,6 +207,23 @@ mod tests {
         assert_eq!(rounded(&Value::Float(0.1 + 0.2)), Value::Float(0.3));
         assert_eq!(rounded(&Value::Float(3e-4)), Value::Float(3e-4));
         assert!(matches!(rounded(&Value::Float(f64::NAN)), Value::Float(number) if number.is_nan()));
+    }
+
+    #[test]
+    fn seeds_that_are_too_many_or_too_large_or_swept_twice_are_refused() {
+        let refused = |text: &str, first: u64| {
+            let found = axes(&sweep(text), first).unwrap_err();
+            found.into_iter().map(|p| format!("{}: {}", p.path, p.message)).collect::<Vec<_>>()
+        };
+        assert_eq!(refused("seeds = 4000000000", 42), ["sweep.seeds: `seeds` is 4000000000"]);
+        assert_eq!(refused("seeds = 5000000000000", 42), ["sweep.seeds: `seeds` is 5000000000000"]);
+        let last = i64::MAX.cast_unsigned();
+        assert_eq!(axes(&sweep("seeds = 1"), last).unwrap()[0].values, [Value::Integer(i64::MAX)]);
+        let beyond = format!("sweep.seeds: 2 seeds from {last} on go beyond 2^63");
+        assert_eq!(refused("seeds = 2", last), [beyond]);
+        assert_eq!(refused("seeds = 2", u64::MAX).len(), 1);
+        let twice = refused("seeds = 2\n[grid]\nseed = [1, 2]", 42);
+        assert_eq!(twice, ["sweep.grid.seed: `seed` is swept by `seeds` as well"]);
     }
 
     #[test]

@@ -3,5 +3,5 @@
 mod axis;
 mod name;
 
-pub use axis::{Axis, SweepConfig, axes, combinations, count};
+pub use axis::{Axis, MOST_RUNS, SweepConfig, axes, combinations, count};
 pub use name::{run_name, short_key, text_of};

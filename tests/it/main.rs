@@ -10,4 +10,5 @@ mod predict;
 mod readme;
 mod repeat;
 mod resume;
+mod sweep;
 mod workplace;

@@ -86,6 +86,7 @@ impl Default for ActivationConfig {
 impl Kind for ActivationConfig {
     const KINDS: &'static [&'static str] =
         &["none", "relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus"];
+    const DEFAULT: Option<&'static str> = Some("leaky_relu");
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
         let plain = |rest: D, kind: Self| NoKeys::deserialize(rest).map(|_| kind);

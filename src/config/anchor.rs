@@ -1,0 +1,58 @@
+//! Relative paths become absolute: one in a file is relative to that file, any other to the current folder.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::merge::Merged;
+use super::schema::PATHS;
+use crate::setting::{KeyPath, Segment};
+use crate::sweep::Axis;
+
+/// The paths of the settings below the sweep.
+pub(super) fn anchor_settings(base: &mut Table, merged: &Merged) {
+    for key in PATHS {
+        let key = KeyPath::parse(key);
+        let Some(layer) = merged.layer_of(&key).map(|layer| &merged.layers()[layer]) else { continue };
+        if let Some(value) = key.0.split_first().and_then(|(first, rest)| match first {
+            Segment::Key(first) => find_mut(base.get_mut(first)?, rest),
+            Segment::Index(_) => None,
+        }) {
+            anchor(value, &layer.base);
+        }
+    }
+}
+
+/// The paths among the values of an axis, tables included.
+pub(super) fn anchor_axis(axis: &mut Axis, merged: &Merged) {
+    let Some(layer) = merged.layer_of(&axis.written) else { return };
+    for value in &mut axis.values {
+        anchor_value(value, &axis.key, &merged.layers()[layer].base);
+    }
+}
+
+/// The paths in a value that is meant for `key`.
+pub(super) fn anchor_value(value: &mut Value, key: &KeyPath, base: &Path) {
+    for path in PATHS {
+        if let Some(way) = key.way_to(&KeyPath::parse(path))
+            && let Some(found) = find_mut(value, &way.0)
+        {
+            anchor(found, base);
+        }
+    }
+}
+
+fn anchor(value: &mut Value, base: &Path) {
+    if let Value::String(path) = value
+        && let Ok(absolute) = std::path::absolute(base.join(&*path))
+    {
+        *path = absolute.to_string_lossy().into_owned();
+    }
+}
+
+fn find_mut<'a>(value: &'a mut Value, way: &[Segment]) -> Option<&'a mut Value> {
+    way.iter().try_fold(value, |value, segment| match segment {
+        Segment::Key(key) => value.get_mut(key.as_str()),
+        Segment::Index(index) => value.get_mut(*index),
+    })
+}

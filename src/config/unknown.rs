@@ -1,0 +1,27 @@
+//! What could be meant by a key that its section does not have.
+
+use toml::Table;
+
+use super::section::{Section, section_at};
+use crate::setting::{Place, Problem, nearest};
+
+/// Names every key of the kind in force, and the kind that has the key, if one does.
+///
+/// The reader of a section sees the keys of the kind only, without those that all kinds share.
+pub(super) fn explain(problem: &mut Problem, tree: &Table, sections: &[Section]) {
+    let parent = problem.path.parent();
+    let (Some(section), Some(key)) = (section_at(sections, &parent), problem.path.last_key()) else { return };
+    if problem.place != Place::Key {
+        return;
+    }
+    let table = parent.find_in(tree).and_then(|value| value.as_table());
+    let Some(kind) = table.and_then(|table| section.kind_of(table)) else { return };
+    let known = section.keys_of(kind);
+    let owners: Vec<String> = section.kinds_with(key).map(|kind| format!("\"{kind}\"")).collect();
+    problem.expected = format!("expected one of: {}", known.join(", "));
+    problem.help = if owners.is_empty() {
+        nearest(key, known).map(|word| format!("did you mean \"{word}\"?"))
+    } else {
+        Some(format!("`{key}` belongs to {} = {}", section.tag, owners.join(" or ")))
+    };
+}
