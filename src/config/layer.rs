@@ -129,7 +129,7 @@ impl Layer {
     pub fn excerpt(&self, path: &KeyPath, of_key: bool) -> Excerpt {
         let span = match &self.places {
             Places::File(document) => place_in(document.as_table(), &path.0, of_key).unwrap_or(0..0),
-            Places::Single { path: own, key, .. } if of_key && own == path => key.clone(),
+            Places::Single { path: own, key, .. } if of_key && path.covers(own) => key.clone(),
             Places::Single { value, .. } => value.clone(),
         };
         Excerpt { origin: self.origin.clone(), text: self.text.clone(), span }
@@ -251,6 +251,8 @@ mod tests {
         assert_eq!(path.0, keys);
         assert_eq!(shown_of(&layer, path, true), "sweep.grid.\"optimizer.lr\"");
         assert_eq!(shown_of(&layer, path, false), "[1e-3, 1e-2]");
+        // An unknown key on the way of a longer one is a part of the key, too.
+        assert_eq!(shown(&layer, "sweep.grid", true), "sweep.grid.\"optimizer.lr\"");
         let odd = Layer::flag("a.'b=c'.d=1").unwrap();
         assert_eq!(odd.assigned().unwrap().0.to_string(), "a.b=c.d");
         assert_eq!(Layer::flag("a.it's=1").unwrap().assigned().unwrap().1, toml::Value::Integer(1));

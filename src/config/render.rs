@@ -37,7 +37,7 @@ fn sweep(axes: &[Axis]) -> Table {
             table.insert("seeds".to_owned(), values);
         } else {
             // A list that was made from a count is no longer than the most runs.
-            table.insert("seeds".to_owned(), Value::Integer(axis.values.len() as i64));
+            table.insert("seeds".to_owned(), Value::Integer(axis.values.len().cast_signed() as i64));
         }
     }
     if !grid.is_empty() {

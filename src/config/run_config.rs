@@ -89,7 +89,9 @@ impl RunConfig {
         let value = toml::Value::Table(layer.table.clone());
         let sections = super::schema::sections();
         crate::setting::read(&value).map_err(|mut problems| {
-            problems.iter_mut().for_each(|problem| explain(problem, &layer.table, &sections));
+            for problem in &mut problems {
+                explain(problem, &layer.table, &sections);
+            }
             let found = problems.into_iter().map(|problem| {
                 let of_key = problem.place == crate::setting::Place::Key;
                 let excerpt = Some(layer.excerpt(&problem.path, of_key));
