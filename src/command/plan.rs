@@ -11,7 +11,7 @@ use crate::output::number::duration;
 use crate::output::{Cell, Column, Table};
 use crate::run::{Action, Library, Plan, PlannedRun};
 use crate::store::{RunsDir, Status, json_value};
-use crate::sweep::short_key;
+use crate::sweep::{Axis, short_key};
 
 /// Trains nothing and writes nothing.
 pub fn execute(args: &PlanArgs) -> Result<u8> {
@@ -19,7 +19,7 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     let runs = RunsDir::new(&args.runs.runs);
     let experiment = Experiment::load(&args.file, &variables(), &args.training.set)?;
     let plan = Plan::new(&experiment, &runs, &library, args.force)?;
-    for note in experiment.notes() {
+    for note in &plan.notes {
         say(&format!("note: {note}"));
     }
     plan.prepare(&library)?;
@@ -33,7 +33,7 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     columns.extend([Column::text("status"), Column::text("action")]);
     let mut table = Table::new(columns);
     for run in &plan.runs {
-        table.push(row(run, &library)?);
+        table.push(row(run, experiment.axes(), &library)?);
     }
     print(&render(&table, args.format)?)?;
     let count = |action| plan.runs.iter().filter(|run| run.action == action).count();
@@ -58,12 +58,16 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     Ok(EXIT_OK)
 }
 
-fn row(run: &PlannedRun, library: &Library) -> Result<Vec<Cell>> {
+fn row(run: &PlannedRun, axes: &[Axis], library: &Library) -> Result<Vec<Cell>> {
     let config = &run.spec.config;
     let data = library.prepared(&config.data)?;
     let parameters = config.model.parameter_count(data.shape(), data.classes().len())?;
     let mut cells = vec![Cell::Text(run.spec.name.clone())];
-    cells.extend(run.spec.assignment.iter().map(|(_, value)| Cell::Setting(json_value(value))));
+    // An axis has no say in a run whose kind lacks its key.
+    let chosen = |axis: &Axis| run.spec.assignment.iter().find(|(key, _)| *key == axis.key);
+    cells.extend(
+        axes.iter().map(|axis| Cell::of(chosen(axis), |(_, value)| Cell::Setting(json_value(value)))),
+    );
     cells.push(Cell::Count(parameters as usize));
     cells.push(Cell::Count(config.train.epochs));
     cells.push(Cell::Text(run.status.map_or("queued", Status::word).to_owned()));

@@ -19,7 +19,7 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
     for file in &args.files {
         let experiment = Experiment::load(file, &variables, &args.training.set)?;
         let plan = Plan::new(&experiment, &runs, &library, args.force)?;
-        for note in experiment.notes().iter().filter(|_| !args.verbosity.quiet) {
+        for note in plan.notes.iter().filter(|_| !args.verbosity.quiet) {
             say(&format!("note: {note}"));
         }
         let is_run = file.with_file_name(store::layout::RECORD).is_file();

@@ -75,6 +75,8 @@ pub struct Plan {
     pub dir: PathBuf,
     /// Each run once.
     pub runs: Vec<PlannedRun>,
+    /// What the user should know of how the runs came about, a line each.
+    pub notes: Vec<String>,
     /// What an epoch took in the runs of this experiment that are completed: the median.
     pub seconds_per_epoch: Option<f64>,
 }
@@ -83,7 +85,8 @@ impl Plan {
     /// Expands and checks the experiment, and looks every run up in the runs folder.
     pub fn new(experiment: &Experiment, runs: &RunsDir, library: &Library, force: bool) -> Result<Self> {
         let expansion = experiment.expand()?;
-        let drafts = expansion.drafts;
+        let mut notes = experiment.notes().to_vec();
+        notes.extend(expansion.notes);
         let name = experiment.name().to_owned();
         let dir = runs.experiment(&name);
         let entries = store::scan(runs, Some(&name))?;
@@ -91,8 +94,8 @@ impl Plan {
         let keys = schema::keys();
         let mut taken: BTreeSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
         let mut seen = BTreeSet::new();
-        let mut planned = Vec::with_capacity(drafts.len());
-        for draft in drafts {
+        let mut planned = Vec::with_capacity(expansion.drafts.len());
+        for draft in expansion.drafts {
             let mut spec = RunSpec::new(draft, library)?;
             if !seen.insert(spec.id.clone()) {
                 continue;
@@ -108,7 +111,10 @@ impl Plan {
             planned.push(PlannedRun { dir: dir.join(&spec.name), spec, status, action });
         }
         let seconds_per_epoch = seconds_per_epoch(&entries);
-        Ok(Self { experiment: name, dir, runs: planned, seconds_per_epoch })
+        if planned.len() < expansion.combinations {
+            notes.push(format!("{} combinations are {} runs", expansion.combinations, planned.len()));
+        }
+        Ok(Self { experiment: name, dir, runs: planned, notes, seconds_per_epoch })
     }
 
     /// Reads the data of every run that is to be trained and refuses what does not fit it.
