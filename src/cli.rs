@@ -197,7 +197,8 @@ pub struct WithinArgs {
 /// `runner show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// A run: its folder, its name, the start of its id, `best` or `last`
+    /// A run: its folder, its name, the start of its id, `best` (the single run
+    /// with the best monitored value) or `last`
     #[arg(value_name = "RUN")]
     pub run: String,
     /// Print the path of the best checkpoint and nothing else
@@ -214,7 +215,8 @@ pub struct ShowArgs {
 /// `runner diff`.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// A run: its folder, its name, the start of its id, `best` or `last`
+    /// A run: its folder, its name, the start of its id, `best` (the single run
+    /// with the best monitored value) or `last`
     #[arg(value_name = "RUN")]
     pub left: String,
     /// Another run
@@ -231,7 +233,8 @@ pub struct DiffArgs {
 /// `runner rerun`.
 #[derive(Debug, Args)]
 pub struct RerunArgs {
-    /// A run: its folder, its name, the start of its id, `best` or `last`
+    /// A run: its folder, its name, the start of its id, `best` (the single run
+    /// with the best monitored value) or `last`
     #[arg(value_name = "RUN")]
     pub run: String,
     /// Compare metrics, predictions and weights with the original byte for byte, and keep the copy only
@@ -266,7 +269,8 @@ pub enum SplitName {
 /// `runner evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
-    /// A run: its folder, its name, the start of its id, `best` or `last`
+    /// A run: its folder, its name, the start of its id, `best` (the single run
+    /// with the best monitored value) or `last`
     #[arg(value_name = "RUN")]
     pub run: String,
     /// Labelled data: CSV with a target column, IDX images beside their labels, or a folder of them
@@ -293,7 +297,8 @@ pub struct PredictArgs {
     /// A run (folder, name, start of its id, `best`, `last`) or a checkpoint file
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// CSV rows, IDX images (gzip or not) or PNG images
+    /// CSV rows, IDX images (gzip or not) or PNG images, which are converted to the model's size and
+    /// channels; bright pixels count as ink
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Stop after so many samples

@@ -1,6 +1,6 @@
 //! `runner compare`: one table an experiment.
 
-use super::{print, width};
+use super::{print, say, width};
 use crate::cli::CompareArgs;
 use crate::error::EXIT_OK;
 use crate::output::{Table, view};
@@ -15,6 +15,9 @@ pub fn execute(args: &CompareArgs) -> Result<u8> {
     if entries.is_empty() {
         return Err(Error::Request(format!("there are no runs in {}", runs.path().display())));
     }
+    if args.test && entries.iter().all(|entry| entry.record.test.is_empty()) {
+        say("note: none of these runs has a test part, so this is the table of the validation part");
+    }
     let tables = tables(&entries, args.test);
     let several = tables.len() > 1;
     if args.format.json {
@@ -26,17 +29,17 @@ pub fn execute(args: &CompareArgs) -> Result<u8> {
         }
         return print(&format!("{:#}", serde_json::Value::Object(all))).map(|()| EXIT_OK);
     }
+    if args.format.csv {
+        let named = tables.into_iter().map(|(name, table)| table.with_first_column("experiment", &name));
+        return print(&Table::union(named).csv()?).map(|()| EXIT_OK);
+    }
     for (number, (name, table)) in tables.into_iter().enumerate() {
-        if several && !args.format.csv {
+        if several {
             let gap = if number == 0 { "" } else { "\n" };
             let heading = if args.format.markdown { "## " } else { "" };
             print(&format!("{gap}{heading}{name}\n"))?;
         }
-        print(&match args.format {
-            format if format.csv => table.with_first_column("experiment", &name).csv()?,
-            format if format.markdown => table.markdown(),
-            _ => table.text(width()),
-        })?;
+        print(&if args.format.markdown { table.markdown() } else { table.text(width()) })?;
     }
     Ok(EXIT_OK)
 }

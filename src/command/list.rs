@@ -23,7 +23,9 @@ pub fn execute(args: &ListArgs) -> Result<u8> {
         }
         say(&format!("there are no runs in {folder}"));
     }
-    let table = view::list(&report::list(&entries));
+    let format = args.format;
+    let for_people = !(format.json || format.csv || format.markdown);
+    let table = view::list(&report::list(&entries), for_people);
     print(&render(&table, args.format)?)?;
     Ok(EXIT_OK)
 }

@@ -38,9 +38,10 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     print(&render(&table, args.format)?)?;
     let count = |action| plan.runs.iter().filter(|run| run.action == action).count();
     say(&format!(
-        "{}: {} runs: {} to train, {} to resume, {} completed, {} diverged",
+        "{}: {} {}: {} to train, {} to resume, {} completed, {} diverged",
         plan.experiment,
         plan.runs.len(),
+        if plan.runs.len() == 1 { "run" } else { "runs" },
         count(Action::Train),
         count(Action::Resume),
         count(Action::Skip),

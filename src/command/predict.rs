@@ -26,7 +26,7 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
     let device = args.device.open()?;
     let mut predictor = Predictor::load(&checkpoint(args)?, &device)?;
     let out = anstream::stdout().lock();
-    let mut sink = Sink::new(std::io::BufWriter::new(out), args.json, predictor.preprocessing.classes())?;
+    let mut sink = Sink::new(std::io::BufWriter::new(out), args.json, predictor.preprocessing.classes());
     let mut left = args.limit.unwrap_or(usize::MAX);
     for path in &args.inputs {
         if left == 0 {
@@ -79,28 +79,34 @@ struct Sink<W: Write> {
 }
 
 enum Format<W: Write> {
-    Csv(Box<csv::Writer<W>>),
+    /// The header is written with the first row, so that a wrong input leaves none behind.
+    Csv {
+        writer: Box<csv::Writer<W>>,
+        headed: bool,
+    },
     JsonLines(W),
 }
 
 impl<W: Write> Sink<W> {
-    fn new(out: W, json: bool, classes: &[String]) -> Result<Self> {
+    fn new(out: W, json: bool, classes: &[String]) -> Self {
         let classes = classes.to_vec();
         if json {
-            return Ok(Self { format: Format::JsonLines(out), classes });
+            return Self { format: Format::JsonLines(out), classes };
         }
-        let mut writer = csv::Writer::from_writer(out);
-        let fixed = ["input", "index", "prediction"].map(str::to_owned);
-        let probabilities = classes.iter().map(|class| format!("probability_{class}"));
-        writer.write_record(fixed.into_iter().chain(probabilities)).map_err(closed)?;
-        Ok(Self { format: Format::Csv(Box::new(writer)), classes })
+        let writer = Box::new(csv::Writer::from_writer(out));
+        Self { format: Format::Csv { writer, headed: false }, classes }
     }
 
     fn write(&mut self, input: &Path, index: usize, class: u32, probabilities: &[f32]) -> Result<()> {
         let name = self.classes.get(class as usize).map_or("", String::as_str);
         let input = input.display().to_string();
         match &mut self.format {
-            Format::Csv(writer) => {
+            Format::Csv { writer, headed } => {
+                if !std::mem::replace(headed, true) {
+                    let fixed = ["input", "index", "prediction"].map(str::to_owned);
+                    let named = self.classes.iter().map(|class| format!("probability_{class}"));
+                    writer.write_record(fixed.into_iter().chain(named)).map_err(closed)?;
+                }
                 let fixed = [input, index.to_string(), name.to_owned()];
                 let numbers = probabilities.iter().copied().map(store::number);
                 writer.write_record(fixed.into_iter().chain(numbers)).map_err(closed)
@@ -118,7 +124,7 @@ impl<W: Write> Sink<W> {
 
     fn finish(self) -> Result<()> {
         match self.format {
-            Format::Csv(mut writer) => writer.flush(),
+            Format::Csv { mut writer, .. } => writer.flush(),
             Format::JsonLines(mut out) => out.flush(),
         }
         .map_err(Error::io("write to", "the output".as_ref()))

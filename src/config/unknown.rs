@@ -10,6 +10,13 @@ use crate::setting::{Place, Problem, nearest};
 /// The reader of a section sees the keys of the kind only, without those that all kinds share.
 pub(super) fn explain(problem: &mut Problem, tree: &Table, sections: &[Section]) {
     let parent = problem.path.parent();
+    if problem.place == Place::Key && parent.0.is_empty() {
+        // The sweep is taken out before a run is read, so the reader does not name it.
+        problem.expected.push_str(", sweep");
+        let key = problem.path.last_key().unwrap_or_default();
+        problem.help =
+            problem.help.take().or_else(|| nearest(key, ["sweep"]).map(|_| "did you mean \"sweep\"?".into()));
+    }
     let (Some(section), Some(key)) = (section_at(sections, &parent), problem.path.last_key()) else { return };
     if problem.place != Place::Key {
         return;

@@ -121,6 +121,35 @@ impl Table {
         self
     }
 
+    /// The rows of several tables in one that has every column of theirs; a cell is empty where its table
+    /// has no such column.
+    pub fn union(tables: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for table in tables {
+            for column in &table.columns {
+                if !all.columns.iter().any(|known| known.name == column.name) {
+                    all.columns.push(column.clone());
+                }
+            }
+            let place = |column: &Column| all.columns.iter().position(|known| known.name == column.name);
+            let places: Vec<Option<usize>> = table.columns.iter().map(place).collect();
+            for row in table.rows {
+                let mut cells = vec![Cell::Empty; all.columns.len()];
+                for (cell, place) in row.into_iter().zip(&places) {
+                    if let Some(place) = place {
+                        cells[*place] = cell;
+                    }
+                }
+                all.rows.push(cells);
+            }
+        }
+        // Columns that came later are missing from earlier rows.
+        for row in &mut all.rows {
+            row.resize(all.columns.len(), Cell::Empty);
+        }
+        all
+    }
+
     /// Turns the column `index`, if there is one, into one of numbers.
     pub fn align_right(&mut self, index: usize) {
         if let Some(column) = self.columns.get_mut(index) {

@@ -7,8 +7,8 @@ use crate::config::schema;
 use crate::report::{Comparison, Difference, Group, ListRow, Sheet, headline, plain};
 use crate::sweep::short_key;
 
-/// `runner list`.
-pub fn list(rows: &[ListRow]) -> Table {
+/// `runner list`. What says nothing is left out for people; programs get every column every time.
+pub fn list(rows: &[ListRow], for_people: bool) -> Table {
     let experiments: IndexSet<&str> = rows.iter().map(|row| row.experiment.as_str()).collect();
     let names: IndexSet<&String> = rows.iter().flat_map(|row| row.best.keys()).collect();
     let metrics = headline(&names.into_iter().cloned().collect::<Vec<_>>());
@@ -19,7 +19,8 @@ pub fn list(rows: &[ListRow]) -> Table {
     columns.extend([Column::number("time"), Column::text("failure")]);
     let mut table = Table::new(columns);
     for row in rows {
-        let experiment = if experiments.len() > 1 { text(&row.experiment) } else { Cell::Empty };
+        let is_told = !for_people || experiments.len() > 1;
+        let experiment = if is_told { text(&row.experiment) } else { Cell::Empty };
         let mut cells = vec![experiment, text(&row.name), text(row.status.word())];
         cells.extend([Cell::of(row.epochs, Cell::Count), Cell::of(row.best_epoch, Cell::Count)]);
         cells.extend(metrics.iter().map(|name| Cell::of(row.best.get(name).copied(), Cell::Number)));
@@ -27,7 +28,7 @@ pub fn list(rows: &[ListRow]) -> Table {
         cells.extend([Cell::of(time, Cell::Seconds), Cell::of(row.failure.as_deref(), text)]);
         table.push(cells);
     }
-    table.without_empty_columns()
+    if for_people { table.without_empty_columns() } else { table }
 }
 
 /// `runner compare`, one experiment.
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn list_names_runs_their_status_and_failures() {
-        insta::assert_snapshot!(list(&report::list(&entries())).text(None), @"
+        insta::assert_snapshot!(list(&report::list(&entries()), true).text(None), @"
         run              status     epochs  best  valid_loss  valid_accuracy        time  failure
         ─────────────────────────────────────────────────────────────────────────────────────────────────────────
         p=0,seed=42-1    completed      20    17      0.4123          0.8969  1 min 15 s
@@ -217,13 +218,13 @@ mod tests {
         let mut two = entries();
         two.truncate(2);
         two[1].experiment = "other".into();
-        insta::assert_snapshot!(list(&report::list(&two)).markdown(), @"
+        insta::assert_snapshot!(list(&report::list(&two), true).markdown(), @"
         | experiment | run | status | epochs | best | valid_loss | valid_accuracy | time |
         | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |
         | dropout | p=0,seed=42-1 | completed | 20 | 17 | 0.4123 | 0.8969 | 1 min 15 s |
         | other | p=0,seed=43-2 | completed | 20 | 17 | 0.4321 | 0.8920 | 1 min 15 s |
         ");
-        assert_eq!(list(&report::list(&[])).rows().len(), 0);
+        assert_eq!(list(&report::list(&[]), true).rows().len(), 0);
     }
 
     fn compared(test: bool) -> Table {
