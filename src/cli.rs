@@ -1,5 +1,7 @@
 //! What can be typed: commands, flags and their help. Nothing here does anything.
 
+#![expect(missing_docs, reason = "flattened arguments have the help of their own struct")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -98,19 +100,15 @@ pub struct RunArgs {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub training: TrainingArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub slots: SlotArgs,
     /// Train every run from the start, whatever earlier attempts have left
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub verbosity: VerbosityArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub runs: RunsArgs,
 }
 
@@ -121,19 +119,15 @@ pub struct PlanArgs {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub training: TrainingArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub slots: SlotArgs,
     /// Count every run as still to be trained
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub format: FormatArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub runs: RunsArgs,
 }
 
@@ -159,10 +153,8 @@ pub struct ListArgs {
     #[arg(value_name = "EXPERIMENT")]
     pub experiment: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub format: FormatArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub runs: RunsArgs,
 }
 
@@ -176,10 +168,8 @@ pub struct CompareArgs {
     #[arg(long)]
     pub test: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub format: FormatArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub runs: RunsArgs,
 }
 
@@ -190,7 +180,6 @@ pub struct WithinArgs {
     #[arg(long, value_name = "NAME")]
     pub experiment: Option<String>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub runs: RunsArgs,
 }
 
@@ -208,7 +197,6 @@ pub struct ShowArgs {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub within: WithinArgs,
 }
 
@@ -223,10 +211,8 @@ pub struct DiffArgs {
     #[arg(value_name = "RUN")]
     pub right: String,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub format: FormatArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub within: WithinArgs,
 }
 
@@ -242,16 +228,13 @@ pub struct RerunArgs {
     #[arg(long, conflicts_with = "set")]
     pub verify: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub training: TrainingArgs,
     /// Threads for the run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub verbosity: VerbosityArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub within: WithinArgs,
 }
 
@@ -287,7 +270,6 @@ pub struct EvaluateArgs {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub within: WithinArgs,
 }
 
@@ -311,6 +293,5 @@ pub struct PredictArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = clap::value_parser!(DeviceConfig))]
     pub device: DeviceConfig,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "flattened")]
     pub within: WithinArgs,
 }
