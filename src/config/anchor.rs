@@ -56,3 +56,24 @@ fn find_mut<'a>(value: &'a mut Value, way: &[Segment]) -> Option<&'a mut Value> 
         Segment::Index(index) => value.get_mut(*index),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Experiment, Layer};
+    use crate::data::SourceConfig;
+
+    #[test]
+    fn a_relative_path_belongs_to_its_file_and_an_absolute_one_stays() {
+        let text = "data = { source = 'idx', images = 'a/images', labels = '/data/labels' }\n\
+                    model = { kind = 'mlp', weights = 'w.safetensors' }\n";
+        let layer = Layer::parse("a.toml".into(), "/experiments".into(), text).unwrap();
+        let config =
+            Experiment::from_layers(vec![layer], "a").unwrap().expand().unwrap().drafts.remove(0).config;
+        let written = toml::to_string(&config.data).unwrap();
+        assert!(matches!(config.data.kind, SourceConfig::Idx(_)));
+        assert!(written.contains("images = \"/experiments/a/images\""), "{written}");
+        assert!(written.contains("labels = \"/data/labels\""), "{written}");
+        let weights = config.model.common.weights.as_deref();
+        assert_eq!(weights, Some(std::path::Path::new("/experiments/w.safetensors")));
+    }
+}

@@ -1,6 +1,6 @@
 //! Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017, arXiv:1708.07747), read from the user's disk.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,10 +38,6 @@ impl Source for FashionMnistConfig {
     fn resolve(&mut self) -> Result<()> {
         self.path = Some(folder(self.path.as_deref(), NAME)?);
         Ok(())
-    }
-
-    fn rebase(&mut self, base: &Path) {
-        self.path = self.path.take().map(|path| base.join(path));
     }
 
     fn has_test(&self) -> bool {

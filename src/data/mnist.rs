@@ -1,6 +1,6 @@
 //! MNIST (`LeCun`, Cortes and Burges, 1998): handwritten digits, read from the disk of the user.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +25,6 @@ impl Source for MnistConfig {
     fn resolve(&mut self) -> Result<()> {
         self.path = Some(folder(self.path.as_deref(), NAME)?);
         Ok(())
-    }
-
-    fn rebase(&mut self, base: &Path) {
-        self.path = self.path.take().map(|path| base.join(path));
     }
 
     fn has_test(&self) -> bool {

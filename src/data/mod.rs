@@ -21,8 +21,6 @@ mod settings;
 mod split;
 mod synthetic;
 
-use std::path::Path;
-
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use dataset::{Batch, Dataset, Samples, Set};
@@ -48,9 +46,6 @@ pub trait Source {
     fn resolve(&mut self) -> Result<()> {
         Ok(())
     }
-
-    /// Reads relative paths as relative to `base`.
-    fn rebase(&mut self, _base: &Path) {}
 
     /// How the rows are divided when the user does not say.
     fn default_split(&self) -> SplitConfig {

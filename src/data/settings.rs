@@ -1,7 +1,5 @@
 //! The table `data` of an experiment, from what the user wrote to data in memory.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::SourceConfig;
@@ -44,11 +42,6 @@ impl Flat<DataSettings, SourceConfig> {
         self.common.split = Some(self.split_config());
         self.common.normalize = Some(self.normalize());
         Ok(())
-    }
-
-    /// Reads relative paths as relative to the folder `base`.
-    pub fn rebase(&mut self, base: &Path) {
-        self.kind.source_mut().rebase(base);
     }
 
     /// How the rows are divided, with every default filled in.
@@ -133,15 +126,6 @@ mod tests {
         assert_eq!(fractions("source = 'digits'"), (0.6, Some(0.2), 0.2));
         assert_eq!(fractions("source = 'synthetic'"), (0.8, Some(0.2), 0.0));
         assert_eq!(fractions("source = 'digits'\nsplit = { train = 0.7 }"), (0.7, Some(0.3), 0.0));
-    }
-
-    #[test]
-    fn relative_paths_follow_the_base() {
-        let mut config = parse("source = 'idx'\nimages = 'a/images'\nlabels = '/data/labels'");
-        config.rebase(Path::new("/experiments"));
-        let written = toml::to_string(&config).unwrap();
-        assert!(written.contains("images = \"/experiments/a/images\""), "{written}");
-        assert!(written.contains("labels = \"/data/labels\""), "{written}");
     }
 
     #[test]

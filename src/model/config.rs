@@ -1,6 +1,6 @@
 //! The `[model]` table: an architecture by its `kind`, and what every architecture has.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -83,13 +83,6 @@ impl ModelConfig {
         problems.within("init", |problems| self.common.init.check(problems));
     }
 
-    /// Refuses what cannot be built for samples of shape `input` and so many outputs.
-    pub fn check_sizes(&self, input: &[usize], outputs: usize, problems: &mut Problems) {
-        if let Err(error) = self.parameter_count(input, outputs) {
-            problems.refuse("", error.to_string(), "");
-        }
-    }
-
     /// Numbers to train, counted without building anything.
     pub fn parameter_count(&self, input: &[usize], outputs: usize) -> Result<u64> {
         let mut shape = self.kind.first_shape(input);
@@ -104,13 +97,6 @@ impl ModelConfig {
             )));
         }
         Ok(count)
-    }
-
-    /// Makes a relative path one below `base`, the folder of the file that it stands in.
-    pub fn rebase(&mut self, base: &Path) {
-        if let Some(weights) = &mut self.common.weights {
-            *weights = base.join(&*weights);
-        }
     }
 }
 
@@ -251,18 +237,8 @@ mod tests {
             ("kind = 'mlp'", vec![0]),
             ("kind = 'mlp'\nhidden = [16777216, 16777216]", vec![16_777_216]),
         ] {
-            let mut problems = Problems::default();
-            read(text).unwrap().check_sizes(&input, 10, &mut problems);
-            assert_eq!(problems.into_found().len(), 1, "{text} {input:?}");
+            let refused = read(text).unwrap().parameter_count(&input, 10);
+            assert!(matches!(refused, Err(Error::Request(_))), "{text} {input:?}");
         }
-    }
-
-    #[test]
-    fn a_relative_path_belongs_to_its_file() {
-        let mut config = read("kind = 'mlp'\nweights = 'w.safetensors'").unwrap();
-        config.rebase(Path::new("/experiments"));
-        assert_eq!(config.common.weights.as_deref(), Some(Path::new("/experiments/w.safetensors")));
-        config.rebase(Path::new("/elsewhere"));
-        assert_eq!(config.common.weights.as_deref(), Some(Path::new("/experiments/w.safetensors")));
     }
 }

@@ -3,7 +3,7 @@
 mod files;
 mod reader;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -95,10 +95,6 @@ impl Source for IdxConfig {
             *path = files::absolute(path)?;
             Ok(())
         })
-    }
-
-    fn rebase(&mut self, base: &Path) {
-        self.paths_mut().for_each(|path| *path = base.join(&path));
     }
 
     fn has_test(&self) -> bool {
