@@ -21,12 +21,7 @@ pub fn execute(args: &CompareArgs) -> Result<u8> {
     let tables = tables(&entries, args.test);
     let several = tables.len() > 1;
     if args.format.json {
-        let mut all = serde_json::Map::new();
-        for (name, table) in tables {
-            let rows: serde_json::Value = serde_json::from_str(&table.json()?)
-                .map_err(|error| Error::Bug(format!("a table is not JSON: {error}")))?;
-            all.insert(name, rows);
-        }
+        let all = tables.into_iter().map(|(name, table)| (name, table.value())).collect();
         return print(&format!("{:#}", serde_json::Value::Object(all))).map(|()| EXIT_OK);
     }
     if args.format.csv {
@@ -71,7 +66,7 @@ fn chosen(runs: &RunsDir, targets: &[String]) -> Result<Vec<RunEntry>> {
         if experiments.contains(target) {
             entries.extend(store::scan(runs, Some(target))?);
         } else {
-            entries.push(store::resolve(runs, None, target, store::lower_is_better)?);
+            entries.push(store::resolve(runs, None, target)?);
         }
     }
     Ok(entries)

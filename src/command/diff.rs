@@ -12,17 +12,13 @@ use crate::store::{self, RunsDir};
 pub fn execute(args: &DiffArgs) -> Result<u8> {
     let runs = RunsDir::new(&args.within.runs.runs);
     let experiment = args.within.experiment.as_deref();
-    let find = |name: &str| store::resolve(&runs, experiment, name, store::lower_is_better);
+    let find = |name: &str| store::resolve(&runs, experiment, name);
     let (left, right) = (find(&args.left)?, find(&args.right)?);
     let subject = |entry| -> Result<Subject<'_>> { Ok(Subject { entry, config: Some(entry.config()?) }) };
     let difference = report::diff(&subject(&left)?, &subject(&right)?);
     let (settings, metrics) = view::difference(&difference);
     if args.format.json {
-        let rows = |table: &crate::output::Table| -> Result<serde_json::Value> {
-            serde_json::from_str(&table.json()?)
-                .map_err(|error| crate::Error::Bug(format!("a table is not JSON: {error}")))
-        };
-        let both = serde_json::json!({ "settings": rows(&settings)?, "metrics": rows(&metrics)? });
+        let both = serde_json::json!({ "settings": settings.value(), "metrics": metrics.value() });
         print(&format!("{both:#}"))?;
         return Ok(EXIT_OK);
     }

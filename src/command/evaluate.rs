@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// The best weights, in evaluation mode.
 pub fn execute(args: &EvaluateArgs) -> Result<u8> {
     let runs = RunsDir::new(&args.within.runs.runs);
-    let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run, store::lower_is_better)?;
+    let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run)?;
     let device = args.device.open()?;
     let mut predictor = Predictor::load(&entry.best_checkpoint(), &device)?;
     let (name, tally) = match &args.file {

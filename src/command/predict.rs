@@ -62,14 +62,8 @@ fn checkpoint(args: &PredictArgs) -> Result<PathBuf> {
         return Ok(path.to_path_buf());
     }
     let runs = RunsDir::new(&args.within.runs.runs);
-    let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run, store::lower_is_better)?;
-    let checkpoint = entry.best_checkpoint();
-    if checkpoint.is_file() {
-        Ok(checkpoint)
-    } else {
-        let status = entry.record.status;
-        Err(Error::Request(format!("run {} has no checkpoint yet: it is {status}", entry.name)))
-    }
+    let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run)?;
+    entry.require_checkpoint()
 }
 
 /// Where predictions go, a line each.

@@ -14,8 +14,7 @@ use crate::{Error, Result};
 /// The original is only read.
 pub fn execute(args: &RerunArgs) -> Result<u8> {
     let runs = RunsDir::new(&args.within.runs.runs);
-    let original =
-        store::resolve(&runs, args.within.experiment.as_deref(), &args.run, store::lower_is_better)?;
+    let original = store::resolve(&runs, args.within.experiment.as_deref(), &args.run)?;
     if args.verify && original.record.status != Status::Completed {
         let status = original.record.status;
         return Err(Error::Request(format!(

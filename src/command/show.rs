@@ -19,9 +19,10 @@ const HEIGHT: usize = 12;
 /// What happened, the metrics, the settings, the model, the curve.
 pub fn execute(args: &ShowArgs) -> Result<u8> {
     let runs = RunsDir::new(&args.within.runs.runs);
-    let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run, store::lower_is_better)?;
+    let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run)?;
     if args.path {
-        return path(&entry);
+        print(&entry.require_checkpoint()?.display().to_string())?;
+        return Ok(EXIT_OK);
     }
     let subject = Subject { entry: &entry, config: entry.config().ok() };
     let sheet = report::show(&subject);
@@ -39,16 +40,6 @@ pub fn execute(args: &ShowArgs) -> Result<u8> {
     parts.push(drawn);
     let parts: Vec<&str> = parts.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty()).collect();
     print(&parts.join("\n\n"))?;
-    Ok(EXIT_OK)
-}
-
-fn path(entry: &RunEntry) -> Result<u8> {
-    let checkpoint = entry.best_checkpoint();
-    if !checkpoint.is_file() {
-        let status = entry.record.status;
-        return Err(Error::Request(format!("run {} has no checkpoint yet: it is {status}", entry.name)));
-    }
-    print(&checkpoint.display().to_string())?;
     Ok(EXIT_OK)
 }
 

@@ -207,6 +207,11 @@ impl Table {
     pub fn json(&self) -> Result<String> {
         export::json::render(self)
     }
+
+    /// As [`json`](Self::json), to stand inside another document.
+    pub fn value(&self) -> serde_json::Value {
+        export::json::value(self)
+    }
 }
 
 #[cfg(test)]

@@ -15,14 +15,9 @@ const SHOWN: usize = 8;
 /// Finds the run that `reference` stands for: a folder, a run's name, a unique prefix of an id (4 digits or
 /// more), `best` (completed, by the metric that the runs monitor) or `last` (begun last).
 ///
-/// `lower_is_better` tells the direction of a metric, see [`lower_is_better`]. What is absent or ambiguous is
+/// What is absent or ambiguous is
 /// an [`Error::Request`] that names the candidates.
-pub fn resolve(
-    runs: &RunsDir,
-    experiment: Option<&str>,
-    reference: &str,
-    lower_is_better: fn(&str) -> bool,
-) -> Result<RunEntry> {
+pub fn resolve(runs: &RunsDir, experiment: Option<&str>, reference: &str) -> Result<RunEntry> {
     let path = Path::new(reference);
     if path.join(layout::RECORD).is_file()
         && let Some(entry) = RunEntry::load(path)?
@@ -34,7 +29,7 @@ pub fn resolve(
         return Err(no_runs(runs, experiment)?);
     }
     match reference {
-        "best" => best(&entries, lower_is_better),
+        "best" => best(&entries),
         "last" => Ok(newest(&entries)),
         _ => by_name_or_id(&entries, reference),
     }
@@ -78,7 +73,7 @@ fn newest(entries: &[RunEntry]) -> RunEntry {
     newest.unwrap_or(&entries[0]).clone()
 }
 
-fn best(entries: &[RunEntry], lower_is_better: fn(&str) -> bool) -> Result<RunEntry> {
+fn best(entries: &[RunEntry]) -> Result<RunEntry> {
     let experiments: BTreeSet<&str> = entries.iter().map(|entry| entry.experiment.as_str()).collect();
     if experiments.len() > 1 {
         let names: Vec<&str> = experiments.into_iter().take(SHOWN).collect();
@@ -181,12 +176,10 @@ mod tests {
         }
 
         fn find(&self, experiment: Option<&str>, reference: &str) -> Result<String, String> {
-            resolve(&self.dir(), experiment, reference, lower_is_better)
-                .map(|entry| full_name(&entry))
-                .map_err(|error| {
-                    assert_eq!(error.exit_code(), crate::error::EXIT_REQUEST, "{error}");
-                    error.to_string()
-                })
+            resolve(&self.dir(), experiment, reference).map(|entry| full_name(&entry)).map_err(|error| {
+                assert_eq!(error.exit_code(), crate::error::EXIT_REQUEST, "{error}");
+                error.to_string()
+            })
         }
     }
 

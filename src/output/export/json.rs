@@ -14,6 +14,12 @@ pub(crate) fn render(table: &Table) -> Result<String> {
     Ok(text)
 }
 
+/// The same list as a value, to stand inside another document.
+pub(crate) fn value(table: &Table) -> Value {
+    let objects = table.rows().iter().map(|row| Value::Object(object(table, row).into_iter().collect()));
+    Value::Array(objects.collect())
+}
+
 fn object(table: &Table, row: &[Cell]) -> IndexMap<String, Value> {
     let mut object = IndexMap::new();
     for (column, cell) in table.columns().iter().zip(row) {
