@@ -118,7 +118,7 @@ impl Audience for Display {
         match (ended.status, &ended.error) {
             (Status::Failed, error) => {
                 let reason = error.as_deref().unwrap_or("no reason is known");
-                self.0.error(&format!("{} failed: {reason}", ended.name));
+                self.0.run(&ended.name).fail(reason);
             }
             (Status::Diverged, _) => {
                 let text = "diverged: a loss or a weight is no longer finite";
