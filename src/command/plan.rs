@@ -28,7 +28,7 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     let mut columns = vec![Column::text("run")];
     let schema = schema::keys();
     let swept = experiment.axes().iter().map(|axis| axis.key.to_string());
-    columns.extend(swept.map(|key| Column::number(short_key(&key, &schema))));
+    columns.extend(swept.map(|key| Column::number(short_key(&key, schema))));
     columns.extend([Column::number("parameters"), Column::number("epochs")]);
     columns.extend([Column::text("status"), Column::text("action")]);
     let mut table = Table::new(columns);

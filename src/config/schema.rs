@@ -1,5 +1,7 @@
 //! What keys an experiment may have.
 
+use std::sync::LazyLock;
+
 use super::run_config::RunConfig;
 use super::section::Section;
 use crate::data::{DataSettings, SourceConfig, SplitConfig};
@@ -32,7 +34,13 @@ pub fn sections() -> Vec<Section> {
 }
 
 /// Every dotted key that an experiment may have, in a fixed order: what names of runs are cut against.
-pub fn keys() -> Vec<String> {
+pub fn keys() -> &'static [String] {
+    // Asked for once a run that is refused, and the same for the whole process.
+    static KEYS: LazyLock<Vec<String>> = LazyLock::new(list_keys);
+    &KEYS
+}
+
+fn list_keys() -> Vec<String> {
     let mut keys: Vec<String> = keys_of::<RunConfig>().iter().map(|key| (*key).to_owned()).collect();
     let mut below = |table: &str, names: &[&'static str]| {
         keys.extend(names.iter().map(|name| format!("{table}.{name}")));

@@ -107,7 +107,7 @@ impl<'a> Trial<'a> {
     pub fn describe(&self) -> String {
         let keys = schema::keys();
         let parts = self.kept().map(|(axis, value)| {
-            format!("{}={}", sweep::short_key(&axis.key.to_string(), &keys), text_of(value))
+            format!("{}={}", sweep::short_key(&axis.key.to_string(), keys), text_of(value))
         });
         parts.collect::<Vec<_>>().join(",")
     }

@@ -46,7 +46,7 @@ pub fn comparison(comparison: &Comparison) -> Table {
 
     let schema = schema::keys();
     let mut columns: Vec<Column> =
-        comparison.keys.iter().map(|key| Column::text(short_key(key, &schema))).collect();
+        comparison.keys.iter().map(|key| Column::text(short_key(key, schema))).collect();
     columns.push(Column::number("n"));
     columns.extend(tests.iter().map(|name| Column::spread(format!("test_{name}"))));
     columns.extend(metrics.iter().map(Column::spread));

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use candle_core::{DType, Device};
+
 use crate::data::{DataConfig, Dataset, Prepared};
+use crate::model::{Model, ModelConfig};
 use crate::{Error, Result};
 
 /// The data that has been read so far.
@@ -19,6 +22,7 @@ struct Shelves {
     fingerprints: BTreeMap<String, String>,
     datasets: BTreeMap<String, Arc<Dataset>>,
     prepared: BTreeMap<String, Arc<Prepared>>,
+    weights: BTreeMap<String, Result<(), String>>,
 }
 
 impl Library {
@@ -47,6 +51,23 @@ impl Library {
         let made = hasher.finalize().to_hex().to_string();
         shelves.fingerprints.insert(key, made.clone());
         Ok(made)
+    }
+
+    /// Whether the file of weights that the model begins with, if there is one, fits the model on this data;
+    /// the reason if not. Read once for all the runs that share both.
+    pub fn check_weights(&self, model: &ModelConfig, data: &Prepared) -> Result<(), String> {
+        if model.common.weights.is_none() {
+            return Ok(());
+        }
+        let (shape, classes) = (data.shape(), data.classes().len());
+        let key = key(&(model, shape, classes)).map_err(|error| error.to_string())?;
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = shelves.weights.entry(key).or_insert_with(|| {
+            // Building it compares every name and shape; the seed does not matter, its draws are replaced.
+            let built = Model::build(model, shape, classes, 0, DType::F32, &Device::Cpu);
+            built.map(|_| ()).map_err(|error| error.to_string())
+        });
+        known.clone()
     }
 
     /// The data of `config`, read, split and with its preprocessing fitted.

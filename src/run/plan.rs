@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
 use indexmap::IndexMap;
 
 use super::library::Library;
 use super::spec::RunSpec;
 use crate::config::{Experiment, RunConfig, hit, schema};
 use crate::data::Prepared;
-use crate::model::{LayerConfig, Model};
+use crate::model::LayerConfig;
 use crate::setting::Diagnostic;
 use crate::store::{self, RunEntry, RunsDir, Status};
 use crate::sweep::run_name;
@@ -103,7 +102,7 @@ impl Plan {
             let entry = known.get(spec.id.as_str()).copied();
             spec.name = match entry {
                 Some(entry) => entry.name.clone(),
-                None => free_name(&spec, &keys, &taken),
+                None => free_name(&spec, keys, &taken),
             };
             taken.insert(spec.name.clone());
             let status = entry.map(|entry| entry.record.status);
@@ -194,20 +193,16 @@ pub fn prepare(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>> {
 
 fn fit(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>, String> {
     let data = library.prepared(&spec.config.data).map_err(|error| error.to_string())?;
-    check_against(spec, &data)?;
+    check_against(spec, &data, library)?;
     Ok(data)
 }
 
 /// What can be known only with the data at hand.
-fn check_against(spec: &RunSpec, data: &Prepared) -> Result<(), String> {
+fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(), String> {
     let config = &spec.config;
     let classes = data.classes().len();
     config.model.parameter_count(data.shape(), classes).map_err(|error| error.to_string())?;
-    if config.model.common.weights.is_some() {
-        // Reads the file and compares every name and shape.
-        Model::build(&config.model, data.shape(), classes, config.seed, DType::F32, &Device::Cpu)
-            .map_err(|error| error.to_string())?;
-    }
+    library.check_weights(&config.model, data)?;
     let (samples, batch) = (data.split.train.len(), config.train.batch_size);
     if config.train.drop_last && samples < batch {
         return Err(format!(
