@@ -54,3 +54,16 @@ fn list_keys() -> Vec<String> {
     below("train.checkpoint", keys_of::<CheckpointConfig>());
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::short_key;
+
+    #[test]
+    fn folds_have_short_names_of_their_own() {
+        assert_eq!(short_key("data.split.fold", keys()), "fold");
+        assert_eq!(short_key("data.split.folds", keys()), "folds");
+        assert_eq!(short_key("data.split.seed", keys()), "split.seed");
+    }
+}

@@ -24,7 +24,7 @@ pub struct DigitsConfig {}
 impl Source for DigitsConfig {
     /// 0.6/0.2/0.2: there is no test set of its own.
     fn default_split(&self) -> SplitConfig {
-        SplitConfig { train: 0.6, valid: Some(0.2), test: 0.2, ..SplitConfig::default() }
+        SplitConfig { train: Some(0.6), valid: Some(0.2), test: 0.2, ..SplitConfig::default() }
     }
 
     fn fingerprint(&self) -> Result<String> {

@@ -20,7 +20,7 @@ pub struct Prepared {
 impl DataConfig {
     /// Whether some rows are for validation.
     pub fn has_validation(&self) -> bool {
-        self.split_config().valid.is_some_and(|fraction| fraction > 0.0)
+        self.split_config().has_validation()
     }
 }
 

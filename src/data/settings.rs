@@ -92,6 +92,7 @@ mod tests {
             "source = 'fashion-mnist'\npath = 'here'",
             "path = 'there'\nsource = 'idx'\n[split]\ntrain = 0.5",
             "source = 'synthetic'\nimage_size = [4, 6]\nsplit = { test = 0.1, shuffle = false }",
+            "source = 'digits'\nsplit = { folds = 5, fold = 3, test = 0.2 }",
         ] {
             let mut config = parse(text);
             config.resolve().unwrap();
@@ -102,7 +103,10 @@ mod tests {
             again.resolve().unwrap();
             assert_eq!(again, config);
             let split = config.common.split.unwrap();
-            assert!((split.train + split.valid.unwrap() + split.test - 1.0).abs() < 1e-12, "{written}");
+            if split.folds.is_none() {
+                let sum = split.train.unwrap() + split.valid.unwrap() + split.test;
+                assert!((sum - 1.0).abs() < 1e-12, "{written}");
+            }
             assert!(config.common.normalize.is_some());
         }
     }
@@ -123,9 +127,17 @@ mod tests {
             let split = parse(text).split_config();
             (split.train, split.valid, split.test)
         };
-        assert_eq!(fractions("source = 'digits'"), (0.6, Some(0.2), 0.2));
-        assert_eq!(fractions("source = 'synthetic'"), (0.8, Some(0.2), 0.0));
-        assert_eq!(fractions("source = 'digits'\nsplit = { train = 0.7 }"), (0.7, Some(0.3), 0.0));
+        assert_eq!(fractions("source = 'digits'"), (Some(0.6), Some(0.2), 0.2));
+        assert_eq!(fractions("source = 'synthetic'"), (Some(0.8), Some(0.2), 0.0));
+        assert_eq!(fractions("source = 'digits'\nsplit = { train = 0.7 }"), (Some(0.7), Some(0.3), 0.0));
+        assert_eq!(fractions("source = 'digits'\nsplit = { folds = 5 }"), (None, None, 0.0));
+    }
+
+    #[test]
+    fn folds_validate() {
+        let validates = |split: &str| parse(&format!("source = 'digits'\nsplit = {split}")).has_validation();
+        assert!(validates("{ folds = 5 }") && validates("{ folds = 5, fold = 1, test = 0.2 }"));
+        assert!(validates("{ train = 0.9 }") && !validates("{ train = 1 }"));
     }
 
     #[test]
@@ -140,6 +152,18 @@ mod tests {
         );
         assert_eq!(paths("source = 'digits'\nsplit = { train = 0.7, test = 0.4 }"), ["split"]);
         assert_eq!(paths("source = 'mnist'\nsplit = { test = 0.1 }"), ["split.test"]);
+        // Which fold is left to the sweep.
+        assert!(paths("source = 'mnist'\nsplit = { folds = 5 }").is_empty());
+        assert!(paths("source = 'digits'\nsplit = { folds = 5, fold = 5, test = 0.2 }").is_empty());
+        assert_eq!(paths("source = 'digits'\nsplit = { folds = 1, fold = 1 }"), ["split.folds"]);
+        assert_eq!(paths("source = 'digits'\nsplit = { folds = 5, fold = 0 }"), ["split.fold"]);
+        assert_eq!(paths("source = 'digits'\nsplit = { folds = 5, fold = 6 }"), ["split.fold"]);
+        assert_eq!(paths("source = 'digits'\nsplit = { fold = 1 }"), ["split.fold"]);
+        assert_eq!(
+            paths("source = 'digits'\nsplit = { folds = 5, train = 0.8, valid = 0.2, test = 1 }"),
+            ["split.train", "split.valid", "split.test"]
+        );
+        assert_eq!(paths("source = 'mnist'\nsplit = { folds = 5, test = 0.1 }"), ["split.test"]);
         assert_eq!(paths("source = 'idx'"), ["path"]);
         assert_eq!(paths("source = 'idx'\npath = 'a'\nimages = 'b'"), ["images"]);
         assert_eq!(paths("source = 'idx'\nimages = 'b'"), ["labels"]);

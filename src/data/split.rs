@@ -1,5 +1,7 @@
 //! The division of a data set's rows into parts.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Set};
@@ -9,17 +11,22 @@ use crate::{Error, Result};
 
 /// How far a sum of fractions may miss 1, being decimal fractions in binary.
 const TOLERANCE: f64 = 1e-9;
+/// The fraction to train on unless the user says.
+const TRAIN: f64 = 0.8;
+/// With one fold nothing would be left to train on.
+const FEWEST_FOLDS: usize = 2;
 
-/// What fraction of the rows each part gets.
+/// What fraction of the rows each part gets, or into how many folds they are divided.
 ///
 /// The split depends on its own seed only, never on the run's, so that runs with different seeds can be
 /// compared on the same validation and test rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
-    /// The fraction to train on, above 0.
-    pub train: f64,
-    /// The fraction for validation; what the others leave unless set.
+    /// The fraction to train on, above 0; 0.8 unless set. Not beside `folds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<f64>,
+    /// The fraction for validation; what the others leave unless set. Not beside `folds`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid: Option<f64>,
     /// The fraction held back for the final test; 0 if the source has a test set of its own.
@@ -28,71 +35,161 @@ pub struct SplitConfig {
     pub seed: u64,
     /// Whether rows are drawn; otherwise the parts follow one another in the order of the source.
     pub shuffle: bool,
+    /// Into how many parts of nearly equal size the rows beside the test part are divided for cross
+    /// validation, at least 2; each of them validates a model that is trained on the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
+    /// Which of the folds validates, from 1 to `folds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fold: Option<usize>,
 }
 
 impl Default for SplitConfig {
     fn default() -> Self {
-        Self { train: 0.8, valid: None, test: 0.0, seed: 0, shuffle: true }
+        Self { train: None, valid: None, test: 0.0, seed: 0, shuffle: true, folds: None, fold: None }
     }
 }
 
 impl SplitConfig {
-    /// Refuses fractions that make no division; `has_test` if the source has a test set of its own.
+    /// Refuses fractions or folds that make no division; `has_test` if the source has a test set of its own.
     pub fn check(&self, has_test: bool, problems: &mut Problems) {
-        let within = |fraction: f64| (0.0..=1.0).contains(&fraction);
-        let valid = self.valid.unwrap_or(0.0);
-        let train_holds = within(self.train) && self.train > 0.0;
-        problems.require(train_holds, "train", self.train, "a fraction above 0 and up to 1");
-        problems.require(within(valid), "valid", valid, "a fraction between 0 and 1");
-        problems.require(within(self.test), "test", self.test, "a fraction between 0 and 1");
-        let sum = self.train + valid + self.test;
-        if train_holds && within(valid) && within(self.test) && sum > 1.0 + TOLERANCE {
+        match self.folds {
+            Some(folds) => self.check_folds(folds, problems),
+            None => self.check_fractions(problems),
+        }
+        if has_test && is_fraction(self.test) && self.test > 0.0 {
+            let message = format!("`test` is {}, but the source has a test set of its own", self.test);
+            problems.refuse("test", message, "expected 0");
+        }
+    }
+
+    fn check_fractions(&self, problems: &mut Problems) {
+        let (train, valid) = (self.train.unwrap_or(TRAIN), self.valid.unwrap_or(0.0));
+        let train_holds = is_fraction(train) && train > 0.0;
+        problems.require(train_holds, "train", train, "a fraction above 0 and up to 1");
+        problems.require(is_fraction(valid), "valid", valid, "a fraction between 0 and 1");
+        problems.require(is_fraction(self.test), "test", self.test, "a fraction between 0 and 1");
+        let sum = train + valid + self.test;
+        if train_holds && is_fraction(valid) && is_fraction(self.test) && sum > 1.0 + TOLERANCE {
             problems.refuse(
                 "",
                 format!("the parts add up to {sum}"),
                 "expected parts that add up to 1 or less",
             );
         }
-        if has_test && within(self.test) && self.test > 0.0 {
-            let message = format!("`test` is {}, but the source has a test set of its own", self.test);
-            problems.refuse("test", message, "expected 0");
+        if let Some(fold) = self.fold {
+            problems.refuse("fold", format!("`fold` is {fold}, but `folds` is not set"), "expected both");
         }
     }
 
-    /// Fills in the validation fraction.
-    pub(super) fn resolve(&mut self) {
-        // Rounded, so that 0.8 leaves 0.2 and not 0.19999999999999996.
-        let rest = ((1.0 - self.train - self.test) * 1e12).round() / 1e12;
-        self.valid.get_or_insert(rest.max(0.0));
+    fn check_folds(&self, folds: usize, problems: &mut Problems) {
+        for (key, fraction) in [("train", self.train), ("valid", self.valid)] {
+            if fraction.is_some() {
+                let message =
+                    format!("`{key}` is set beside `folds`, which divide all rows but the test part");
+                problems.refuse(key, message, "expected one or the other");
+            }
+        }
+        let test_holds = is_fraction(self.test) && self.test < 1.0;
+        problems.require(test_holds, "test", self.test, "a fraction from 0 to below 1");
+        let folds_hold = folds >= FEWEST_FOLDS;
+        problems.require(folds_hold, "folds", folds, &format!("at least {FEWEST_FOLDS}"));
+        if let Some(fold) = self.fold.filter(|fold| folds_hold && !(1..=folds).contains(fold)) {
+            let message = format!("`fold` is {fold}, but there are {folds} folds");
+            problems.refuse("fold", message, format!("expected a number from 1 to {folds}"));
+        }
     }
 
-    /// The rows of train, valid and test: floors, the last part that is not 0 taking what they leave if the
-    /// fractions add up to 1.
-    fn counts(&self, rows: usize) -> Result<[usize; 3]> {
+    /// Fills in the fractions of train and validation, unless there are folds in their place.
+    pub(super) fn resolve(&mut self) {
+        if self.folds.is_none() {
+            let train = *self.train.get_or_insert(TRAIN);
+            self.valid.get_or_insert(rounded(1.0 - train - self.test).max(0.0));
+        }
+    }
+
+    /// Whether some rows are for validation; call after [`resolve`](Self::resolve).
+    pub(super) fn has_validation(&self) -> bool {
+        self.folds.is_some() || self.valid.is_some_and(|fraction| fraction > 0.0)
+    }
+
+    /// Where the parts lie among `rows` drawn rows.
+    fn layout(&self, rows: usize) -> Result<Layout> {
         let mut resolved = self.clone();
         resolved.resolve();
-        let fractions = [self.train, resolved.valid.unwrap_or(0.0), self.test];
         let mut problems = Problems::default();
         resolved.check(false, &mut problems);
         if let Some(problem) = problems.into_found().into_iter().next() {
             return Err(Error::Request(format!("the split cannot be made: {}", problem.message)));
         }
-        let mut counts = fractions.map(|fraction| floor(fraction * rows as f64));
-        if (fractions.iter().sum::<f64>() - 1.0).abs() <= TOLERANCE
-            && let Some(last) = fractions.iter().rposition(|fraction| *fraction > 0.0)
-        {
-            let others: usize = counts[..last].iter().sum();
-            counts[last] = rows.saturating_sub(others);
+        match resolved.folds {
+            Some(folds) => resolved.folded(folds, rows),
+            None => resolved.held_out(rows),
         }
-        for ((part, fraction), count) in ["train", "validation", "test"].iter().zip(fractions).zip(counts) {
-            if fraction > 0.0 && count == 0 {
-                return Err(Error::Request(format!(
-                    "the {part} part is empty: {fraction} of {rows} rows is none; change `data.split`"
-                )));
-            }
-        }
-        Ok(counts)
     }
+
+    fn held_out(&self, rows: usize) -> Result<Layout> {
+        let fractions = [self.train.unwrap_or(TRAIN), self.valid.unwrap_or(0.0), self.test];
+        let [train, valid, test] = counts(fractions, rows)?;
+        let known = train + valid;
+        Ok(Layout { valid: train..known, test: known..known + test })
+    }
+
+    fn folded(&self, folds: usize, rows: usize) -> Result<Layout> {
+        let Some(fold) = self.fold else {
+            return Err(Error::Request(format!(
+                "`data.split.folds` is {folds}, but nothing says which fold validates: \
+                 set `data.split.fold` to a number from 1 to {folds}"
+            )));
+        };
+        // Where all other rows train the test part is the same, so it does not depend on the folds.
+        let [known, _, test] = counts([rounded(1.0 - self.test), 0.0, self.test], rows)?;
+        if folds > known {
+            return Err(Error::Request(format!(
+                "`data.split.folds` is {folds}, but there are only {known} of {rows} rows to divide: \
+                 choose fewer folds"
+            )));
+        }
+        // The first folds get a row more where they cannot all have the same size.
+        let (size, larger) = (known / folds, known % folds);
+        let start = |index: usize| index * size + index.min(larger);
+        Ok(Layout { valid: start(fold - 1)..start(fold), test: known..known + test })
+    }
+}
+
+/// Where the parts lie among the drawn rows. What does not validate in front of the test part trains.
+struct Layout {
+    valid: Range<usize>,
+    test: Range<usize>,
+}
+
+/// The rows of train, valid and test: floors, the last part that is not 0 taking what they leave if the
+/// fractions add up to 1.
+fn counts(fractions: [f64; 3], rows: usize) -> Result<[usize; 3]> {
+    let mut counts = fractions.map(|fraction| floor(fraction * rows as f64));
+    if (fractions.iter().sum::<f64>() - 1.0).abs() <= TOLERANCE
+        && let Some(last) = fractions.iter().rposition(|fraction| *fraction > 0.0)
+    {
+        let others: usize = counts[..last].iter().sum();
+        counts[last] = rows.saturating_sub(others);
+    }
+    for ((part, fraction), count) in ["train", "validation", "test"].iter().zip(fractions).zip(counts) {
+        if fraction > 0.0 && count == 0 {
+            return Err(Error::Request(format!(
+                "the {part} part is empty: {fraction} of {rows} rows is none; change `data.split`"
+            )));
+        }
+    }
+    Ok(counts)
+}
+
+fn is_fraction(value: f64) -> bool {
+    (0.0..=1.0).contains(&value)
+}
+
+/// A difference of fractions as people write it: 0.2 and not 0.19999999999999996.
+fn rounded(fraction: f64) -> f64 {
+    (fraction * 1e12).round() / 1e12
 }
 
 /// The whole part, forgiving a product like 0.29 · 100 = 28.999999999999996.
@@ -137,7 +234,8 @@ pub struct Split {
 impl Split {
     /// Divides the rows of `dataset`.
     ///
-    /// Fails if a part that was asked for gets no row, or if a test part is asked for beside a test set.
+    /// Fails if a part that was asked for gets no row, if a test part is asked for beside a test set, or if
+    /// there are folds and it is not said which of them validates.
     pub fn new(dataset: &Dataset, config: &SplitConfig) -> Result<Self> {
         if dataset.test.is_some() && config.test > 0.0 {
             return Err(Error::Request(format!(
@@ -146,19 +244,19 @@ impl Split {
             )));
         }
         let rows = dataset.main.len();
-        let [train, valid, test] = config.counts(rows)?;
+        let Layout { valid, test } = config.layout(rows)?;
         let mut order = if config.shuffle {
             Stream::new(config.seed, Purpose::Split, 0, 0).permutation(rows)
         } else {
             (0..rows as u32).collect()
         };
-        order.truncate(train + valid + test);
+        order.truncate(test.end);
         let sorted = |mut rows: Vec<u32>| {
             rows.sort_unstable();
             (!rows.is_empty()).then_some(Part { set: Set::Main, rows })
         };
-        let own_test = sorted(order.split_off(train + valid));
-        let valid = sorted(order.split_off(train));
+        let own_test = sorted(order.split_off(test.start));
+        let valid = sorted(order.drain(valid).collect());
         let test = match &dataset.test {
             Some(samples) => Some(Part { set: Set::Test, rows: (0..samples.len() as u32).collect() }),
             None => own_test,
@@ -169,6 +267,8 @@ impl Split {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::dataset::Samples;
     use super::*;
 
@@ -180,12 +280,23 @@ mod tests {
     }
 
     fn config(train: f64, valid: Option<f64>, test: f64) -> SplitConfig {
-        SplitConfig { train, valid, test, ..SplitConfig::default() }
+        SplitConfig { train: Some(train), valid, test, ..SplitConfig::default() }
+    }
+
+    fn fold(fold: usize, folds: usize) -> SplitConfig {
+        SplitConfig { folds: Some(folds), fold: Some(fold), ..SplitConfig::default() }
+    }
+
+    fn in_order(config: SplitConfig) -> SplitConfig {
+        SplitConfig { shuffle: false, ..config }
     }
 
     #[test]
     fn counts_are_floored_and_the_last_part_takes_the_remainder() {
-        let counts = |train, valid, test, rows| config(train, valid, test).counts(rows).unwrap();
+        let counts = |train, valid, test, rows| {
+            let Layout { valid, test } = config(train, valid, test).layout(rows).unwrap();
+            [valid.start, valid.len(), test.len()]
+        };
         assert_eq!(counts(0.6, Some(0.2), 0.2, 1797), [1078, 359, 360]);
         assert_eq!(counts(0.8, None, 0.0, 60_000), [48_000, 12_000, 0]);
         assert_eq!(counts(0.8, None, 0.0, 1797), [1437, 360, 0]);
@@ -221,8 +332,7 @@ mod tests {
 
     #[test]
     fn without_shuffling_the_parts_follow_one_another() {
-        let config = SplitConfig { shuffle: false, ..config(0.5, Some(0.3), 0.2) };
-        let split = Split::new(&dataset(10, 0), &config).unwrap();
+        let split = Split::new(&dataset(10, 0), &in_order(config(0.5, Some(0.3), 0.2))).unwrap();
         assert_eq!(split.train.rows, [0, 1, 2, 3, 4]);
         assert_eq!(split.valid.unwrap().rows, [5, 6, 7]);
         assert_eq!(split.test.unwrap().rows, [8, 9]);
@@ -247,5 +357,133 @@ mod tests {
         assert!(empty(config(0.9, Some(0.2), 0.0), 50).contains("add up to 1.1"));
         let split = Split::new(&dataset(5, 0), &config(1.0, None, 0.0)).unwrap();
         assert_eq!((split.train.len(), split.valid, split.test), (5, None, None));
+    }
+
+    #[test]
+    fn without_folds_the_text_is_what_it_was_before_there_were_any() {
+        let mut config = SplitConfig::default();
+        config.resolve();
+        let expected = "train = 0.8\nvalid = 0.2\ntest = 0.0\nseed = 0\nshuffle = true\n";
+        assert_eq!(toml::to_string(&config).unwrap(), expected);
+        let expected = r#"{"train":0.8,"valid":0.2,"test":0.0,"seed":0,"shuffle":true}"#;
+        assert_eq!(serde_json::to_string(&config).unwrap(), expected);
+        let mut folded = fold(2, 5);
+        folded.resolve();
+        let expected = "test = 0.0\nseed = 0\nshuffle = true\nfolds = 5\nfold = 2\n";
+        assert_eq!(toml::to_string(&folded).unwrap(), expected);
+    }
+
+    /// scikit-learn 1.9.1:
+    /// ```python
+    /// for n, k in [(1797, 5), (11, 4), (7, 7)]:
+    ///     print([(v[0], v[-1] + 1, len(t)) for t, v in KFold(k, shuffle=False).split(range(n))])
+    /// for t, v in KFold(3, shuffle=False).split(range(8)): print(t, v)
+    /// ```
+    #[test]
+    fn folds_are_those_of_scikit_learn() {
+        let bounds = |rows, folds| -> Vec<(u32, u32, usize)> {
+            let split = |index| Split::new(&dataset(rows, 0), &in_order(fold(index, folds))).unwrap();
+            let bounds = |split: Split| {
+                let valid = split.valid.unwrap().rows;
+                assert!(valid.windows(2).all(|pair| pair[1] == pair[0] + 1), "{valid:?}");
+                (valid[0], valid[valid.len() - 1] + 1, split.train.len())
+            };
+            (1..=folds).map(|index| bounds(split(index))).collect()
+        };
+        assert_eq!(
+            bounds(1797, 5),
+            [(0, 360, 1437), (360, 720, 1437), (720, 1079, 1438), (1079, 1438, 1438), (1438, 1797, 1438)]
+        );
+        assert_eq!(bounds(11, 4), [(0, 3, 8), (3, 6, 8), (6, 9, 8), (9, 11, 9)]);
+        let ones: Vec<(u32, u32, usize)> = (0..7).map(|row| (row, row + 1, 6)).collect();
+        assert_eq!(bounds(7, 7), ones);
+
+        let split = |index| Split::new(&dataset(8, 0), &in_order(fold(index, 3))).unwrap();
+        let rows = |split: Split| (split.train.rows, split.valid.unwrap().rows);
+        assert_eq!(rows(split(1)), (vec![3, 4, 5, 6, 7], vec![0, 1, 2]));
+        assert_eq!(rows(split(2)), (vec![0, 1, 2, 6, 7], vec![3, 4, 5]));
+        assert_eq!(rows(split(3)), (vec![0, 1, 2, 3, 4, 5], vec![6, 7]));
+    }
+
+    #[test]
+    fn a_fold_trains_in_the_order_that_was_drawn() {
+        let data = dataset(100, 0);
+        let drawn = Split::new(&data, &config(1.0, None, 0.0)).unwrap().train.rows;
+        let split = Split::new(&data, &fold(2, 10)).unwrap();
+        assert_eq!(split.train.rows, [&drawn[..10], &drawn[20..]].concat());
+        let mut valid = drawn[10..20].to_vec();
+        valid.sort_unstable();
+        assert_eq!(split.valid.unwrap().rows, valid);
+    }
+
+    #[test]
+    fn the_test_part_does_not_depend_on_the_folds() {
+        let data = dataset(1797, 0);
+        let held_out = Split::new(&data, &config(0.6, Some(0.2), 0.2)).unwrap();
+        for folds in [2, 3, 10] {
+            let split = Split::new(&data, &SplitConfig { test: 0.2, ..fold(2, folds) }).unwrap();
+            assert_eq!(split.test, held_out.test);
+        }
+        let split = Split::new(&dataset(10, 3), &fold(5, 5)).unwrap();
+        assert_eq!(split.test.unwrap(), Part { set: Set::Test, rows: vec![0, 1, 2] });
+        assert_eq!((split.train.len(), split.valid.unwrap().len()), (8, 2));
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_tested_or_validates_once(
+            rows in 4usize..150, folds in 2usize..150, percent in 0usize..60, seed: u64, shuffle: bool,
+        ) {
+            let data = dataset(rows, 0);
+            let test = percent as f64 / 100.0;
+            let shaped = SplitConfig { test, seed, shuffle, ..SplitConfig::default() };
+            let held_out = SplitConfig { train: Some(1.0 - test), ..shaped.clone() };
+            let held_out = Split::new(&data, &held_out).unwrap();
+            let known = held_out.train.len();
+            let mut validated = Vec::new();
+            for fold in 1..=folds {
+                let config = SplitConfig { folds: Some(folds), fold: Some(fold), ..shaped.clone() };
+                let split = Split::new(&data, &config);
+                if folds > known {
+                    prop_assert!(split.is_err());
+                    return Ok(());
+                }
+                let split = split.unwrap();
+                prop_assert_eq!(&split.test, &held_out.test);
+                let valid = split.valid.unwrap().rows;
+                let (fewest, more) = (known / folds, usize::from(fold <= known % folds));
+                prop_assert_eq!(valid.len(), fewest + more);
+                let mut both = [split.train.rows, valid.clone()].concat();
+                both.sort_unstable();
+                let mut all = held_out.train.rows.clone();
+                all.sort_unstable();
+                prop_assert_eq!(both, all);
+                validated.extend(valid);
+            }
+            validated.extend(held_out.test.map_or_else(Vec::new, |part| part.rows));
+            validated.sort_unstable();
+            prop_assert_eq!(validated, (0..rows as u32).collect::<Vec<u32>>());
+        }
+    }
+
+    #[test]
+    fn folds_that_cannot_be_made_are_errors_that_name_the_numbers() {
+        let refused = |config: SplitConfig| Split::new(&dataset(10, 0), &config).unwrap_err().to_string();
+        assert_eq!(
+            refused(SplitConfig { test: 0.2, ..fold(1, 9) }),
+            "`data.split.folds` is 9, but there are only 8 of 10 rows to divide: choose fewer folds"
+        );
+        assert_eq!(
+            refused(SplitConfig { fold: None, ..fold(1, 5) }),
+            "`data.split.folds` is 5, but nothing says which fold validates: set `data.split.fold` to a number from 1 to 5"
+        );
+        assert!(refused(fold(1, 1)).contains("`folds` is 1"));
+        assert!(refused(fold(0, 5)).contains("`fold` is 0"));
+        assert!(refused(fold(6, 5)).contains("`fold` is 6"));
+        assert!(refused(fold(1, usize::MAX)).contains("only 10 of 10 rows"));
+        assert!(refused(SplitConfig { folds: None, ..fold(1, 5) }).contains("`folds` is not set"));
+        assert!(refused(SplitConfig { train: Some(0.8), ..fold(1, 5) }).contains("`train` is set beside"));
+        assert!(refused(SplitConfig { test: 1.0, ..fold(1, 5) }).contains("`test` is 1"));
+        assert!(refused(SplitConfig { test: f64::NAN, ..fold(1, 5) }).contains("`test` is NaN"));
     }
 }

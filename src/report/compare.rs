@@ -16,6 +16,9 @@ use super::setting::{canonical, find, flatten, path_of};
 use crate::setting::KeyPath;
 use crate::store::{RunEntry, Status, json_value};
 
+/// The keys that repeat a run rather than changing it: what is averaged over.
+const AVERAGED_OVER: &[&str] = &["seed", "data.split.fold"];
+
 /// A run to compare.
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
@@ -87,7 +90,7 @@ pub fn compare(experiment: &str, subjects: &[Subject<'_>], monitor: &Monitor, te
     let subjects = originals(subjects);
     let mut keys: IndexSet<String> = IndexSet::new();
     for subject in &subjects {
-        let swept = subject.entry.record.assignment.keys().filter(|key| !is_repeat(key));
+        let swept = subject.entry.record.assignment.keys().filter(|key| !is_averaged_over(key));
         for key in swept {
             if !keys.contains(key) {
                 keys.insert(key.clone());
@@ -126,9 +129,23 @@ fn metric_name(column: &str) -> &str {
     column.strip_prefix("valid_").or_else(|| column.strip_prefix("train_")).unwrap_or(column)
 }
 
-/// Whether a key repeats a run rather than changing it.
-fn is_repeat(key: &str) -> bool {
-    matches!(key, "seed" | "fold" | "data.split.fold")
+fn is_averaged_over(key: &str) -> bool {
+    AVERAGED_OVER.contains(&key)
+}
+
+/// Takes out of a whole table at `key` what is averaged over: the fold of a swept `data.split`.
+fn without_averaged(mut value: Value, key: &str) -> Value {
+    for averaged in AVERAGED_OVER {
+        let Some(below) = averaged.strip_prefix(key).and_then(|below| below.strip_prefix('.')) else {
+            continue;
+        };
+        let (way, last) = below.rsplit_once('.').unwrap_or(("", below));
+        let mut way = way.split('.').filter(|key| !key.is_empty());
+        if let Some(Value::Object(table)) = way.try_fold(&mut value, |value, key| value.get_mut(key)) {
+            table.remove(last);
+        }
+    }
+    value
 }
 
 /// Whether a key has no part in the result, as it has none in the id.
@@ -165,8 +182,11 @@ fn group<'s, 'a>(subjects: &[&'s Subject<'a>], keys: &IndexSet<String>) -> Membe
 fn decisive(subject: &Subject<'_>, key: &str, path: &KeyPath) -> Option<String> {
     let found = subject.config.as_ref().and_then(|config| find(config, path));
     match found {
-        Some(value) => Some(comparable(&json_value(value), subject)),
-        None => subject.entry.record.assignment.get(key).map(canonical),
+        Some(value) => Some(comparable(&without_averaged(json_value(value), key), subject)),
+        None => {
+            let written = subject.entry.record.assignment.get(key)?;
+            Some(canonical(&without_averaged(written.clone(), key)))
+        }
     }
 }
 
@@ -190,7 +210,7 @@ fn hidden_differences(members: &Members<'_, '_>) -> BTreeSet<String> {
             let Some(config) = &subject.config else { continue };
             let settings: BTreeMap<String, String> = flatten(config)
                 .into_iter()
-                .filter(|(key, _)| !is_repeat(key) && !is_label(key))
+                .filter(|(key, _)| !is_averaged_over(key) && !is_label(key))
                 .map(|(key, value)| (key, comparable(&value, subject)))
                 .collect();
             match &first {
@@ -241,7 +261,7 @@ fn shown(members: &[&Subject<'_>], key: &str) -> Option<Value> {
     let path = path_of(key);
     let configured =
         || members.iter().find_map(|subject| find(subject.config.as_ref()?, &path).map(json_value));
-    written.or_else(configured)
+    written.or_else(configured).map(|value| without_averaged(value, key))
 }
 
 fn spreads<'a>(values: impl Iterator<Item = (&'a String, f64)>) -> IndexMap<String, Spread> {
@@ -322,8 +342,8 @@ mod tests {
             run("a1", "p = 0.1\nlr = 0.01\nseed = 1", 0.5),
             run("a2", "p = 0.1\nlr = 0.01\nseed = 2", 0.6),
             run("a3", "p = 0.1\nlr = 0.01\nseed = 3", 0.7),
-            run("b1", "p = 0.3\nlr = 0.01\nseed = 1\n'data.split.fold' = 0", 0.3),
-            run("b2", "p = 0.3\nlr = 0.01\nseed = 1\n'data.split.fold' = 1", 0.4),
+            run("b1", "p = 0.3\nlr = 0.01\nseed = 1\n'data.split.fold' = 1", 0.3),
+            run("b2", "p = 0.3\nlr = 0.01\nseed = 1\n'data.split.fold' = 2", 0.4),
             run("b3", "p = 0.3\nlr = 0.01\nseed = 2", 0.9).status(Status::Diverged),
             run("c1", "p = 0.5\nlr = 0.01\nseed = 1", 0.1).status(Status::Failed),
             run("c2", "p = 0.5\nlr = 0.01\nseed = 2", 0.1).status(Status::Interrupted),
@@ -404,6 +424,36 @@ mod tests {
             lines(&compared(&runs, false)),
             ["train.epochs=30 | 1 0 0 | 0.3000 -", "train.epochs=20 | 2 0 0 | 0.6000 0.1414"]
         );
+    }
+
+    #[test]
+    fn folds_are_averaged_wherever_they_were_set() {
+        let config = |folds: u32, fold: u32| {
+            format!("seed = 1\n[data]\nsource = 'digits'\nsplit = {{ folds = {folds}, fold = {fold} }}")
+        };
+        // By a flag of two commands, which no axis names.
+        let runs = [
+            run("a", "", 0.5).config(&config(5, 1)),
+            run("b", "", 0.7).config(&config(5, 2)),
+            run("c", "", 0.3).config(&config(2, 1)),
+        ];
+        assert_eq!(
+            lines(&compared(&runs, false)),
+            ["data.split.folds=2 | 1 0 0 | 0.3000 -", "data.split.folds=5 | 2 0 0 | 0.6000 0.1414"]
+        );
+        // By an axis over whole tables, with the fold in them or beside them.
+        let swept =
+            |name: &str, axis: &str, folds, fold, loss| run(name, axis, loss).config(&config(folds, fold));
+        let runs = [
+            swept("a", "'data.split' = { folds = 5 }\n'data.split.fold' = 1", 5, 1, 0.5),
+            swept("b", "'data.split' = { folds = 5, fold = 2 }", 5, 2, 0.7),
+            swept("c", "'data.split' = { folds = 2, fold = 1 }", 2, 1, 0.3),
+        ];
+        let expected =
+            ["data.split={folds = 2} | 1 0 0 | 0.3000 -", "data.split={folds = 5} | 2 0 0 | 0.6000 0.1414"];
+        assert_eq!(lines(&compared(&runs, false)), expected);
+        let unread = runs.map(|run| Made { config: None, ..run });
+        assert_eq!(lines(&compared(&unread, false)), expected);
     }
 
     #[test]
