@@ -125,6 +125,10 @@ pub struct PlanArgs {
     /// Count every run as still to be trained
     #[arg(long)]
     pub force: bool,
+    /// Write the runs to a new CSV file, a row a run and a column a swept key; edited, `runner run
+    /// EXPERIMENT --rows CSV` trains them
+    #[arg(long, value_name = "CSV")]
+    pub save: Option<PathBuf>,
     #[command(flatten)]
     pub format: FormatArgs,
     #[command(flatten)]

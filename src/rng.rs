@@ -21,6 +21,8 @@ pub enum Purpose {
     Split = 5,
     /// Synthetic data: coordinates are the part and the sample's block.
     Synthetic = 6,
+    /// The samples of `[sweep.random]`, under its own seed: coordinates are the hash of the key.
+    Sweep = 7,
 }
 
 /// Blocks that are computed side by side.

@@ -1,19 +1,29 @@
 //! `runner plan`: the table of runs and what is done already.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use super::training::Slots;
-use super::{print, render, say, training, variables};
-use crate::Result;
-use crate::cli::PlanArgs;
-use crate::config::{Experiment, schema};
+use super::{print, render, say, training, variables, width};
+use crate::cli::{FormatArgs, PlanArgs};
+use crate::config::{Experiment, Rows, schema};
 use crate::device::DeviceConfig;
 use crate::error::EXIT_OK;
 use crate::output::number::duration;
-use crate::output::{Cell, Column, Table};
+use crate::output::{Cell, Column, Table, axes};
 use crate::run::{Action, Library, Plan, PlannedRun};
+use crate::setting::KeyPath;
 use crate::store::{RunsDir, Status, json_value};
-use crate::sweep::{Axis, short_key};
+use crate::sweep::short_key;
+use crate::{Error, Result};
 
-/// Trains nothing and writes nothing.
+/// Rows of a table that is shown whole on a terminal.
+const WHOLE: usize = 60;
+/// Rows of a longer one that are shown from its start, and from its end.
+const HEAD: usize = 20;
+const TAIL: usize = 10;
+
+/// Trains nothing, and writes nothing but the file of `--save`.
 pub fn execute(args: &PlanArgs) -> Result<u8> {
     let library = Library::default();
     let runs = RunsDir::new(&args.runs.runs);
@@ -23,30 +33,17 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
         say(&format!("note: {note}"));
     }
     plan.prepare(&library)?;
-    let wanted: Vec<DeviceConfig> = plan.work().map(|run| run.spec.config.device).collect();
-    let device = training::device(args.training.device, wanted)?;
-    let mut columns = vec![Column::text("run")];
-    let schema = schema::keys();
-    let swept = experiment.axes().iter().map(|axis| axis.key.to_string());
-    columns.extend(swept.map(|key| Column::number(short_key(&key, schema))));
-    columns.extend([Column::number("parameters"), Column::number("epochs")]);
-    columns.extend([Column::text("status"), Column::text("action")]);
-    let mut table = Table::new(columns);
-    for run in &plan.runs {
-        table.push(row(run, experiment.axes(), &library)?);
+    let device = training::device(args.training.device, devices(&plan))?;
+    let keys = experiment.swept_keys();
+    if let Some(path) = &args.save {
+        save(path, &keys, &plan)?;
+    }
+    let table = table(&plan, &keys, &library, args.format)?;
+    if is_text(args.format) && !keys.is_empty() {
+        say(&axes::render(&experiment.describe_axes(), width()));
     }
     print(&render(&table, args.format)?)?;
-    let count = |action| plan.runs.iter().filter(|run| run.action == action).count();
-    say(&format!(
-        "{}: {} {}: {} to train, {} to resume, {} completed, {} diverged",
-        plan.experiment,
-        plan.runs.len(),
-        if plan.runs.len() == 1 { "run" } else { "runs" },
-        count(Action::Train),
-        count(Action::Resume),
-        count(Action::Skip),
-        count(Action::Leave),
-    ));
+    say(&totals(&plan));
     let jobs = Slots::from(args.slots).jobs(device);
     if plan.work().next().is_some() {
         say(&match plan.estimate_seconds(jobs) {
@@ -56,22 +53,103 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
             None => "no estimate: no run of it is completed yet".to_owned(),
         });
     }
+    if let Some(path) = &args.save {
+        say(&format!(
+            "{} holds the runs; edit it, and train them with: runner run {} --rows {}",
+            path.display(),
+            args.file.display(),
+            path.display()
+        ));
+    }
     Ok(EXIT_OK)
 }
 
-fn row(run: &PlannedRun, axes: &[Axis], library: &Library) -> Result<Vec<Cell>> {
-    let config = &run.spec.config;
-    let data = library.prepared(&config.data)?;
-    let parameters = config.model.parameter_count(data.shape(), data.classes().len())?;
+fn devices(plan: &Plan) -> Vec<DeviceConfig> {
+    let mut wanted: Vec<DeviceConfig> = plan.work().map(|run| run.spec.config.device).collect();
+    wanted.dedup();
+    wanted
+}
+
+fn is_text(format: FormatArgs) -> bool {
+    !(format.json || format.csv || format.markdown)
+}
+
+/// A person may have edited the file: it is never overwritten.
+fn save(path: &Path, keys: &[Arc<KeyPath>], plan: &Plan) -> Result<()> {
+    use std::io::Write;
+    let rows = plan.runs.iter().map(|run| (run.spec.name.as_str(), &run.spec.assignment));
+    let text = Rows::render(keys, rows);
+    let mut file = std::fs::File::create_new(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::Request(format!(
+            "{} is there already: remove it, or choose another name for --save",
+            path.display()
+        )),
+        _ => Error::io("create", path)(error),
+    })?;
+    file.write_all(text.as_bytes()).map_err(Error::io("write", path))
+}
+
+/// Every run, or the first and the last ones where a person would have to scroll.
+fn table(plan: &Plan, keys: &[Arc<KeyPath>], library: &Library, format: FormatArgs) -> Result<Table> {
+    let mut columns = vec![Column::text("run")];
+    let schema = schema::keys();
+    columns.extend(keys.iter().map(|key| Column::number(short_key(&key.to_string(), schema))));
+    columns.extend([Column::number("parameters"), Column::number("epochs")]);
+    columns.extend([Column::text("status"), Column::text("action")]);
+    let width = columns.len();
+    let mut table = Table::new(columns);
+    let parameters = plan.parameters(library)?;
+    let rows: Vec<(&PlannedRun, u64)> = plan.runs.iter().zip(parameters).collect();
+    let is_long = is_text(format) && rows.len() > WHOLE;
+    let (head, tail) = if is_long { (HEAD, TAIL) } else { (rows.len(), 0) };
+    for (run, parameters) in &rows[..head] {
+        table.push(row(run, *parameters, keys));
+    }
+    if is_long {
+        let more = format!("… {} more: --csv and --json have all", rows.len() - head - tail);
+        let empty = std::iter::repeat_with(|| Cell::Text("…".to_owned()));
+        table.push(std::iter::once(Cell::Text(more)).chain(empty).take(width).collect());
+    }
+    for (run, parameters) in &rows[rows.len() - tail..] {
+        table.push(row(run, *parameters, keys));
+    }
+    Ok(table)
+}
+
+fn row(run: &PlannedRun, parameters: u64, keys: &[Arc<KeyPath>]) -> Vec<Cell> {
     let mut cells = vec![Cell::Text(run.spec.name.clone())];
     // An axis has no say in a run whose kind lacks its key.
-    let chosen = |axis: &Axis| run.spec.assignment.iter().find(|(key, _)| *key == axis.key);
-    cells.extend(
-        axes.iter().map(|axis| Cell::of(chosen(axis), |(_, value)| Cell::Setting(json_value(value)))),
-    );
+    let chosen = |key: &Arc<KeyPath>| run.spec.assignment.iter().find(|(own, _)| own == key);
+    cells.extend(keys.iter().map(|key| Cell::of(chosen(key), |(_, value)| Cell::Setting(json_value(value)))));
     cells.push(Cell::Count(parameters as usize));
-    cells.push(Cell::Count(config.train.epochs));
+    cells.push(Cell::Count(run.spec.config.train.epochs));
     cells.push(Cell::Text(run.status.map_or("queued", Status::word).to_owned()));
     cells.push(Cell::Text(run.action.word().to_owned()));
-    Ok(cells)
+    cells
+}
+
+/// One line: how many runs there are, and how they stand.
+fn totals(plan: &Plan) -> String {
+    let new = plan.runs.iter().filter(|run| run.status.is_none()).count();
+    let mut parts = vec![format!("{new} new")];
+    for status in [
+        Status::Completed,
+        Status::Interrupted,
+        Status::Failed,
+        Status::Diverged,
+        Status::Stopped,
+        Status::Running,
+    ] {
+        let count = plan.runs.iter().filter(|run| run.status == Some(status)).count();
+        if count > 0 {
+            parts.push(format!("{count} {}", status.word()));
+        }
+    }
+    let count = |action| plan.runs.iter().filter(|run| run.action == action).count();
+    let mut todo = vec![format!("{} to train", count(Action::Train))];
+    if count(Action::Resume) > 0 {
+        todo.push(format!("{} to resume", count(Action::Resume)));
+    }
+    let runs = if plan.runs.len() == 1 { "run" } else { "runs" };
+    format!("{}: {} {runs} ({}): {}", plan.experiment, plan.runs.len(), parts.join(", "), todo.join(", "))
 }

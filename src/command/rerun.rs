@@ -60,11 +60,11 @@ fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<R
         let key = crate::setting::KeyPath::parse(key);
         let now = config.as_ref().and_then(|config| key.find(config)).cloned();
         let then = toml::Value::try_from(value).ok();
-        draft.assignment.extend(now.or(then).map(|value| (key, value)));
+        draft.assignment.extend(now.or(then).map(|value| (Arc::new(key), Arc::new(value))));
     }
     let spec = RunSpec::new(draft, library)?;
     if args.verify && spec.id != original.record.id {
-        let reason = if spec.fingerprint == original.record.data.fingerprint {
+        let reason = if *spec.fingerprint == *original.record.data.fingerprint {
             "another version of runner made it"
         } else {
             "its data has changed"

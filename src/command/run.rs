@@ -75,7 +75,7 @@ fn tasks_of(plan: &Plan, library: &Library, force: bool) -> Result<Vec<Task>> {
     let tasks = plan.runs.iter().zip(prepared).filter_map(|(run, data)| {
         Some(Task {
             spec: run.spec.clone(),
-            dir: run.dir.clone(),
+            dir: plan.dir_of(run),
             experiment: plan.experiment.clone(),
             data: data?,
             force,

@@ -1,13 +1,14 @@
 //! Relative paths become absolute: one in a file is relative to that file, any other to the current folder.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::{Table, Value};
 
 use super::merge::Merged;
 use super::schema::PATHS;
 use crate::setting::{KeyPath, Segment};
-use crate::sweep::Axis;
+use crate::sweep::{Axis, Condition, Rule, Test, When};
 
 /// The paths of the settings below the sweep.
 pub(super) fn anchor_settings(base: &mut Table, merged: &Merged) {
@@ -23,11 +24,37 @@ pub(super) fn anchor_settings(base: &mut Table, merged: &Merged) {
     }
 }
 
-/// The paths among the values of an axis, tables included.
+/// The paths among the values of an axis and in its conditions, tables included.
 pub(super) fn anchor_axis(axis: &mut Axis, merged: &Merged) {
     let Some(layer) = merged.layer_of(&axis.written) else { return };
-    for value in &mut axis.values {
-        anchor_value(value, &axis.key, &merged.layers()[layer].base);
+    let base = &merged.layers()[layer].base;
+    for value in axis.values.iter_mut().flatten() {
+        let mut anchored = (**value).clone();
+        anchor_value(&mut anchored, &axis.key, base);
+        if anchored != **value {
+            *value = Arc::new(anchored);
+            // The description holds the path as it was written.
+            axis.described = None;
+        }
+    }
+    if let When::Holds(conditions) = &mut axis.when {
+        anchor_conditions(conditions, base);
+    }
+}
+
+/// The paths that a rule compares with.
+pub(super) fn anchor_rule(rule: &mut Rule, merged: &Merged) {
+    let Some(layer) = merged.layer_of(&rule.written) else { return };
+    anchor_conditions(&mut rule.conditions, &merged.layers()[layer].base);
+}
+
+fn anchor_conditions(conditions: &mut [Condition], base: &Path) {
+    for condition in conditions {
+        if let Test::OneOf(values) = &mut condition.test {
+            for value in values {
+                anchor_value(value, &condition.key, base);
+            }
+        }
     }
 }
 
@@ -67,8 +94,13 @@ mod tests {
         let text = "data = { source = 'idx', images = 'a/images', labels = '/data/labels' }\n\
                     model = { kind = 'mlp', weights = 'w.safetensors' }\n";
         let layer = Layer::parse("a.toml".into(), "/experiments".into(), text).unwrap();
-        let config =
-            Experiment::from_layers(vec![layer], "a").unwrap().expand().unwrap().drafts.remove(0).config;
+        let config = Experiment::from_layers(vec![layer], "a", None)
+            .unwrap()
+            .expand()
+            .unwrap()
+            .drafts
+            .remove(0)
+            .config;
         let written = toml::to_string(&config.data).unwrap();
         assert!(matches!(config.data.kind, SourceConfig::Idx(_)));
         assert!(written.contains("images = \"/experiments/a/images\""), "{written}");

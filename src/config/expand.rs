@@ -1,15 +1,19 @@
 //! From an experiment to its runs.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::conditional::order_of_conditions;
 use super::experiment::{Draft, Experiment};
 use super::locate;
+use super::part::{Contents, Parts};
 use super::run_config::RunConfig;
-use super::trial::Trial;
-use crate::setting::{Diagnostic, Excerpt, Problem};
-use crate::sweep::{self, MOST_RUNS};
+use super::schema;
+use super::trial::{NONE, Trial, beside};
+use crate::setting::{Diagnostic, Excerpt, KeyPath, Problem, Problems, Segment};
+use crate::sweep::{self, MOST_RUNS, Space, When, text_of};
 use crate::{Error, Result};
 
 /// The runs of an experiment.
@@ -17,80 +21,340 @@ use crate::{Error, Result};
 pub struct Expansion {
     /// Every run in order, each once.
     pub drafts: Vec<Draft>,
-    /// What the axes dropped, a line each, beside the experiment's own notes.
+    /// What the axes dropped and what was left out, a line each, beside the experiment's own notes.
     pub notes: Vec<String>,
-    /// How many combinations the sweep has; more than there are runs where some are equal.
+    /// How many combinations the sweep has; more than there are runs where some are equal or left out.
     pub combinations: usize,
+    /// How many of them an entry of `exclude` leaves out.
+    pub left_out: usize,
 }
 
-/// A cause, where it stands, and the runs that it hits.
+/// How many of the runs that a cause hits are named.
+const NAMED: usize = 3;
+
+/// A cause: where it stands, and the runs that it hits.
 struct Found {
     excerpt: Option<Excerpt>,
-    runs: IndexSet<String>,
+    named: Vec<String>,
+    runs: usize,
 }
 
 impl Experiment {
     /// Every run in order, each once; or every problem of every run.
     pub fn expand(&self) -> Result<Expansion> {
         let combinations = self.count()?;
-        let mut drafts = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut notes = IndexSet::new();
-        let mut found: IndexMap<Problem, Found> = IndexMap::new();
-        let mut failed = IndexSet::new();
-        for choices in sweep::combinations(self.axes()) {
-            let mut trial = Trial::new(self, &choices);
-            let result = trial.run();
-            notes.extend(std::mem::take(&mut trial.notes));
-            match result {
-                Ok(draft) if seen.insert(fingerprint(&draft.config)?) => drafts.push(draft),
-                Ok(_) => {}
-                Err(problems) => {
-                    let run = trial.describe();
-                    for problem in problems {
-                        let excerpt = trial.place(&problem);
-                        let found =
-                            found.entry(problem).or_insert_with(|| Found { excerpt, runs: IndexSet::new() });
-                        found.runs.insert(run.clone());
-                    }
-                    failed.insert(run);
-                }
-            }
+        let mut expander = Expander::new(self);
+        for space in &self.spaces {
+            expander.walk(space)?;
         }
-        if !found.is_empty() {
-            return Err(Error::Settings(self.report(found, drafts.len() + failed.len())));
-        }
-        notes.retain(|note| !self.notes().contains(note));
-        Ok(Expansion { drafts, notes: notes.into_iter().collect(), combinations })
+        expander.finish(combinations)
     }
 
-    fn count(&self) -> Result<usize> {
-        let total = sweep::count(self.axes());
+    /// How many combinations the sweep has; an error if there are more than [`MOST_RUNS`].
+    pub fn count(&self) -> Result<usize> {
+        let total = self.spaces.iter().fold(0u128, |sum, space| sum.saturating_add(space.count()));
         if total <= MOST_RUNS {
             return Ok(total as usize);
         }
-        let axes: Vec<String> =
-            self.axes().iter().map(|axis| format!("{} × {}", axis.key, axis.values.len())).collect();
-        let axes = axes.join(", ");
-        Err(Error::Request(format!("the sweep has {total} runs ({axes}); the most is {MOST_RUNS}")))
-    }
-
-    fn report(&self, found: IndexMap<Problem, Found>, total: usize) -> Vec<Diagnostic> {
-        let located = found.into_iter().map(|(problem, found)| {
-            let runs: Vec<String> = found.runs.into_iter().collect();
-            locate::diagnostic(problem, found.excerpt, locate::hit(&runs, total))
-        });
-        let mut report: Vec<Diagnostic> = located.collect();
-        self.merged.sort(&mut report, |diagnostic| diagnostic.excerpt.as_ref());
-        report
+        let texts: Vec<String> = self.spaces.iter().map(factors).collect();
+        let texts = texts.join(" + ");
+        Err(Error::Request(format!("the sweep has {total} runs ({texts}); the most is {MOST_RUNS}")))
     }
 }
 
-/// Equal for equal configurations, and short enough to keep one for each of a million runs.
-fn fingerprint(config: &RunConfig) -> Result<[u8; 32]> {
-    let text = serde_json::to_vec(config)
-        .map_err(|error| Error::Bug(format!("a configuration is not JSON: {error}")))?;
-    Ok(*blake3::hash(&text).as_bytes())
+/// `optimizer.lr × 3, seed × 2`.
+fn factors(space: &Space) -> String {
+    let factor = |(index, dimension): (usize, &sweep::Dimension)| {
+        let keys = space.axes.iter().filter(|axis| axis.dimension == index).map(|axis| axis.key.to_string());
+        format!("{} × {}", keys.collect::<Vec<_>>().join(" with "), dimension.length)
+    };
+    space.dimensions.iter().enumerate().map(factor).collect::<Vec<_>>().join(", ")
+}
+
+/// Tables that are resolved and checked together, by the numbers of what they were made from.
+struct Joint {
+    scheduler: u32,
+    train: u32,
+    problems: Vec<Problem>,
+}
+
+struct Expander<'a> {
+    experiment: &'a Experiment,
+    contents: Contents,
+    joints: HashMap<[u32; 4], Joint>,
+    seen: HashSet<Box<[u32]>>,
+    drafts: Vec<Draft>,
+    failed: usize,
+    found: IndexMap<Problem, Found>,
+    notes: IndexSet<String>,
+    /// Combinations left out, by the rule.
+    left_out: Vec<usize>,
+}
+
+impl<'a> Expander<'a> {
+    fn new(experiment: &'a Experiment) -> Self {
+        Self {
+            experiment,
+            contents: Contents::default(),
+            joints: HashMap::new(),
+            seen: HashSet::new(),
+            drafts: Vec::new(),
+            failed: 0,
+            found: IndexMap::new(),
+            notes: IndexSet::new(),
+            left_out: vec![0; experiment.exclude.len()],
+        }
+    }
+
+    fn walk(&mut self, space: &'a Space) -> Result<()> {
+        let Some(mut positions) = space.first() else { return Ok(()) };
+        let conditional = order_of_conditions(space).map_err(|problem| Error::Bug(problem.message))?;
+        let mut parts = Parts::new(self.experiment, space);
+        let mut numbers = vec![0; parts.slots().len()];
+        let mut choices = vec![NONE; space.axes.len()];
+        loop {
+            for (choice, axis) in choices.iter_mut().zip(&space.axes) {
+                let position = positions[axis.dimension];
+                *choice = if axis.value(position).is_some() { position as u32 + 1 } else { NONE };
+            }
+            if self.decide(space, &conditional, &mut choices, &mut parts)? {
+                for (slot, number) in numbers.iter_mut().enumerate() {
+                    *number = parts.part(slot, &choices, &mut self.contents)?.number;
+                }
+                if !self.leaves_out(&parts, &numbers) {
+                    self.add(space, &mut parts, &choices, &numbers)?;
+                }
+            }
+            if !space.advance(&mut positions) {
+                break;
+            }
+        }
+        self.notes.extend(parts.notes);
+        Ok(())
+    }
+
+    /// Takes the say from the axes whose conditions do not hold; false for a combination that only repeats
+    /// another without them.
+    fn decide(
+        &mut self,
+        space: &Space,
+        conditional: &[usize],
+        choices: &mut [u32],
+        parts: &mut Parts<'_>,
+    ) -> Result<bool> {
+        let wanted: Vec<u32> =
+            conditional.iter().map(|axis| std::mem::replace(&mut choices[*axis], NONE)).collect();
+        for (axis, wanted) in conditional.iter().zip(&wanted) {
+            let holds = match &space.axes[*axis].when {
+                When::Always => true,
+                When::Folds => {
+                    let folds = self.folds(choices, parts)?;
+                    if folds > 0 && *wanted as usize > folds {
+                        return Ok(false);
+                    }
+                    folds > 0
+                }
+                When::Holds(conditions) => {
+                    let mut all = true;
+                    for condition in conditions {
+                        all &= self.holds(condition, choices, parts)?;
+                    }
+                    all
+                }
+            };
+            if holds {
+                choices[*axis] = *wanted;
+            }
+        }
+        let repeats = |axis: usize, wanted: u32| {
+            let dimension = space.axes[axis].dimension;
+            let mut along =
+                space.axes.iter().zip(choices.iter()).filter(|(axis, _)| axis.dimension == dimension);
+            wanted > 1 && along.all(|(_, choice)| *choice == NONE)
+        };
+        Ok(!conditional.iter().zip(&wanted).any(|(axis, wanted)| repeats(*axis, *wanted)))
+    }
+
+    fn holds(
+        &mut self,
+        condition: &sweep::Condition,
+        choices: &[u32],
+        parts: &mut Parts<'_>,
+    ) -> Result<bool> {
+        let Some(slot) = slot_of(&condition.key, parts) else { return Ok(false) };
+        let number = parts.part(slot, choices, &mut self.contents)?.number;
+        Ok(self.contents.holds(condition, number))
+    }
+
+    /// How many folds the data is divided into; 0 for none, or where the fold is chosen.
+    fn folds(&mut self, choices: &[u32], parts: &mut Parts<'_>) -> Result<usize> {
+        let Some(slot) = parts.slot("data") else { return Ok(0) };
+        let number = parts.part(slot, choices, &mut self.contents)?.number;
+        let split =
+            self.contents.get(number).config.as_ref().and_then(|config| config.data.common.split.as_ref());
+        Ok(split.filter(|split| split.fold.is_none()).and_then(|split| split.folds).unwrap_or(0))
+    }
+
+    /// Whether an entry of `exclude` holds; the first one that does is counted.
+    fn leaves_out(&mut self, parts: &Parts<'_>, numbers: &[u32]) -> bool {
+        for (index, rule) in self.experiment.exclude.iter().enumerate() {
+            let mut holds = |condition: &sweep::Condition| {
+                slot_of(&condition.key, parts)
+                    .is_some_and(|slot| self.contents.holds(condition, numbers[slot]))
+            };
+            if rule.conditions.iter().all(&mut holds) {
+                self.left_out[index] += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn add(&mut self, space: &Space, parts: &mut Parts<'_>, choices: &[u32], numbers: &[u32]) -> Result<()> {
+        let mut numbers = numbers.to_vec();
+        let problems = self.join(parts, &mut numbers)?;
+        if !self.seen.insert(numbers.as_slice().into()) {
+            return Ok(());
+        }
+        let assignment = assignment(space, parts, choices, &mut self.contents)?;
+        if problems.is_empty() {
+            let config = self.assemble(parts, &numbers);
+            self.drafts.push(Draft { assignment, config });
+            return Ok(());
+        }
+        self.failed += 1;
+        for problem in problems {
+            let found = match self.found.get_mut(&problem) {
+                Some(found) => found,
+                None => {
+                    let excerpt = excerpt(self.experiment, space, parts, choices, &problem);
+                    let found = Found { excerpt, named: Vec::new(), runs: 0 };
+                    self.found.entry(problem).or_insert(found)
+                }
+            };
+            found.runs += 1;
+            if found.named.len() < NAMED {
+                found.named.push(describe(&assignment));
+            }
+        }
+        Ok(())
+    }
+
+    /// Resolves and checks what depends on several tables; `numbers` then stand for resolved ones. All problems
+    /// of the run.
+    fn join(&mut self, parts: &Parts<'_>, numbers: &mut [u32]) -> Result<Vec<Problem>> {
+        let mut problems: Vec<Problem> = Vec::new();
+        let mut readable = true;
+        for number in numbers.iter() {
+            let content = self.contents.get(*number);
+            problems.extend(content.problems.iter().cloned());
+            readable &= content.config.is_some();
+        }
+        if !readable {
+            return Ok(problems);
+        }
+        let slots = ["data", "metrics", "scheduler", "train"].map(|key| parts.slot(key).unwrap_or_default());
+        let key = slots.map(|slot| numbers[slot]);
+        if !self.joints.contains_key(&key) {
+            let mut config = self.assemble(parts, numbers);
+            config.resolve_together();
+            let mut found = Problems::default();
+            config.check_together(&mut found);
+            let found = beside(&problems, found.into_found());
+            let scheduler = self.contents.number("scheduler", Some(config.clone()), Vec::new())?;
+            let train = self.contents.number("train", Some(config), Vec::new())?;
+            self.joints.insert(key, Joint { scheduler, train, problems: found });
+        }
+        let joint = &self.joints[&key];
+        problems.extend(joint.problems.iter().cloned());
+        if problems.is_empty() {
+            numbers[slots[2]] = joint.scheduler;
+            numbers[slots[3]] = joint.train;
+        }
+        Ok(problems)
+    }
+
+    fn assemble(&self, parts: &Parts<'_>, numbers: &[u32]) -> RunConfig {
+        let mut config = RunConfig::default();
+        for (slot, number) in parts.slots().iter().zip(numbers) {
+            if let Some(own) = &self.contents.get(*number).config {
+                config.take(&slot.key, own);
+            }
+        }
+        config
+    }
+
+    fn finish(mut self, combinations: usize) -> Result<Expansion> {
+        let runs = self.drafts.len() + self.failed;
+        if !self.found.is_empty() {
+            let diagnostics = self.found.into_iter().map(|(problem, found)| {
+                let notes = locate::hit(&found.named, found.runs, runs);
+                locate::diagnostic(problem, found.excerpt, notes)
+            });
+            let mut report: Vec<Diagnostic> = diagnostics.collect();
+            self.experiment.merged.sort(&mut report, |diagnostic| diagnostic.excerpt.as_ref());
+            return Err(Error::Settings(report));
+        }
+        let left_out = self.left_out.iter().sum();
+        if runs == 0 && left_out > 0 {
+            return Err(Error::Request(format!("`sweep.exclude` leaves out all {left_out} combinations")));
+        }
+        self.notes.retain(|note| !self.experiment.notes().contains(note));
+        for (rule, count) in self.experiment.exclude.iter().zip(&self.left_out) {
+            self.notes.insert(self.experiment.tell_left_out(rule, *count));
+        }
+        Ok(Expansion { drafts: self.drafts, notes: self.notes.into_iter().collect(), combinations, left_out })
+    }
+}
+
+fn slot_of(key: &KeyPath, parts: &Parts<'_>) -> Option<usize> {
+    match key.0.first() {
+        Some(Segment::Key(key)) => parts.slot(key),
+        _ => None,
+    }
+}
+
+/// The axes that have a say in the combination, and their values.
+fn assignment(
+    space: &Space,
+    parts: &mut Parts<'_>,
+    choices: &[u32],
+    contents: &mut Contents,
+) -> Result<super::Assignment> {
+    let mut silent: Vec<usize> = Vec::new();
+    for slot in 0..parts.slots().len() {
+        silent.extend_from_slice(&parts.part(slot, choices, contents)?.silent);
+    }
+    let axes = space.axes.iter().enumerate().zip(choices).filter(|((index, _), _)| !silent.contains(index));
+    let chosen = axes.filter_map(|((_, axis), choice)| {
+        let value = axis.value((*choice as usize).checked_sub(1)?)?;
+        Some((Arc::clone(&axis.key), Arc::clone(value)))
+    });
+    Ok(chosen.collect())
+}
+
+/// A run in words, by its swept keys.
+fn describe(assignment: &super::Assignment) -> String {
+    let keys = schema::keys();
+    let part = |(key, value): &(Arc<KeyPath>, Arc<toml::Value>)| {
+        format!("{}={}", sweep::short_key(&key.to_string(), keys), text_of(value))
+    };
+    assignment.iter().map(part).collect::<Vec<_>>().join(",")
+}
+
+/// Where a problem of a combination was written.
+fn excerpt(
+    experiment: &Experiment,
+    space: &Space,
+    parts: &Parts<'_>,
+    choices: &[u32],
+    problem: &Problem,
+) -> Option<Excerpt> {
+    let slot = &parts.slots()[slot_of(&problem.path, parts)?];
+    let trial = match Trial::new(experiment, space, &slot.key, &slot.axes, choices) {
+        Ok(trial) | Err((trial, _)) => trial,
+    };
+    trial.place(problem)
 }
 
 #[cfg(test)]
@@ -109,7 +373,7 @@ mod tests {
                 None => Layer::flag(flag)?,
             });
         }
-        Experiment::from_layers(layers, "a")
+        Experiment::from_layers(layers, "a", None)
     }
 
     fn expand(text: &str, flags: &[&str]) -> Expansion {
@@ -327,5 +591,190 @@ mod tests {
     fn an_axis_that_decides_nothing_is_told() {
         let experiment = load("[sweep.grid]\ndescription = ['a', 'b']\n", &[]).unwrap();
         assert!(experiment.notes()[0].starts_with("`description` does not change the result"));
+    }
+
+    #[test]
+    fn a_condition_leaves_one_run_without_the_axis() {
+        let text = "[sweep.grid]\n'optimizer.kind' = ['sgd', 'adam']\n\
+                    'optimizer.momentum' = { values = [0.0, 0.9], when = { 'optimizer.kind' = 'sgd' } }\n";
+        let expected = [
+            "optimizer.kind=sgd optimizer.momentum=0",
+            "optimizer.kind=sgd optimizer.momentum=0.9",
+            "optimizer.kind=adam",
+        ];
+        assert_eq!(runs(text, &[]), expected);
+        // On a default that nobody wrote, and on other tables.
+        let text = "[sweep.grid]\n'train.epochs' = { values = [3, 4], when = { 'optimizer.kind' = 'adam' } }\n\
+                    'optimizer.lr' = { values = [1, 2], when = { seed = { min = 7 } } }\nseed = [6, 7]\n";
+        assert_eq!(
+            runs(text, &[]),
+            [
+                "train.epochs=3 seed=6",
+                "train.epochs=3 optimizer.lr=1 seed=7",
+                "train.epochs=3 optimizer.lr=2 seed=7",
+                "train.epochs=4 seed=6",
+                "train.epochs=4 optimizer.lr=1 seed=7",
+                "train.epochs=4 optimizer.lr=2 seed=7",
+            ]
+        );
+    }
+
+    #[test]
+    fn conditions_may_depend_on_axes_with_conditions_but_not_in_a_circle() {
+        let text = "[sweep.grid]\n\
+                    'optimizer.nesterov' = { values = [false, true], when = { 'optimizer.momentum' = 0.9 } }\n\
+                    'optimizer.momentum' = { values = [0.5, 0.9], when = { 'optimizer.kind' = 'sgd' } }\n\
+                    'optimizer.kind' = ['adam', 'sgd']\n";
+        assert_eq!(
+            runs(text, &[]),
+            [
+                "optimizer.kind=adam",
+                "optimizer.momentum=0.5 optimizer.kind=sgd",
+                "optimizer.nesterov=false optimizer.momentum=0.9 optimizer.kind=sgd",
+                "optimizer.nesterov=true optimizer.momentum=0.9 optimizer.kind=sgd",
+            ]
+        );
+        let text = "[sweep.grid]\nseed = { values = [1, 2], when = { 'train.epochs' = 3 } }\n\
+                    'train.epochs' = { values = [3, 4], when = { seed = 1 } }\n";
+        let found = refused(text, &[]);
+        assert_eq!(found[0].message, "whether `seed` is swept depends on itself");
+        assert_eq!(marked(&found[0]), "{ 'train.epochs' = 3 }");
+    }
+
+    #[test]
+    fn zips_move_together_and_cross_with_the_rest() {
+        let text = "[[sweep.zip]]\n'train.epochs' = [1, 2]\noptimizer.lr = [0.1, 0.2]\n\
+                    [sweep.grid]\n'train.batch_size' = [8, 16]\n";
+        assert_eq!(
+            runs(text, &[]),
+            [
+                "train.epochs=1 optimizer.lr=0.1 train.batch_size=8",
+                "train.epochs=1 optimizer.lr=0.1 train.batch_size=16",
+                "train.epochs=2 optimizer.lr=0.2 train.batch_size=8",
+                "train.epochs=2 optimizer.lr=0.2 train.batch_size=16",
+            ]
+        );
+        let found = refused("[[sweep.zip]]\nseed = [1, 2]\n'train.epochs' = [1]\n", &[]);
+        assert_eq!(found[0].message, "`train.epochs` has 1 values, but `seed` has 2");
+        assert_eq!(marked(&found[0]), "[1]");
+        let found = refused("[[sweep.zip]]\nseed = [1]\n[sweep.grid]\nseed = [2]\n", &[]);
+        assert_eq!((found[0].message.as_str(), marked(&found[0])), ("`seed` is swept twice", "[2]"));
+        // A flag takes its key out of a zip; the others go on.
+        assert_eq!(
+            runs("[[sweep.zip]]\nseed = [1, 2]\n'train.epochs' = [1, 2]\n", &["seed=3"]),
+            ["train.epochs=1", "train.epochs=2"]
+        );
+    }
+
+    #[test]
+    fn excluded_combinations_are_left_out_and_told() {
+        let text = "[sweep.grid]\n'optimizer.kind' = ['sgd', 'adam']\n'optimizer.lr' = [0.1, 0.01]\n\
+                    [[sweep.exclude]]\n'optimizer.kind' = 'adam'\n'optimizer.lr' = { min = 0.05 }\n\
+                    [[sweep.exclude]]\nseed = 1\n";
+        let expansion = expand(text, &[]);
+        assert_eq!((expansion.drafts.len(), expansion.combinations, expansion.left_out), (3, 4, 1));
+        assert_eq!(
+            expansion.notes,
+            [
+                "1 combination is left out by the exclude (a.toml:6): optimizer.kind = \"adam\" and optimizer.lr ≥ 0.05",
+                "nothing is left out by the exclude (a.toml:9): seed = 1 holds in no combination",
+            ]
+        );
+        let all = load("sweep.exclude = [{ 'optimizer.kind' = 'adam' }]\n", &[]).unwrap().expand();
+        assert_eq!(all.unwrap_err().to_string(), "`sweep.exclude` leaves out all 1 combinations");
+        // What cannot work is left out before it is refused.
+        let text = "optimizer.kind = 'sgd'\n[sweep.grid]\n'optimizer.nesterov' = [false, true]\n\
+                    'optimizer.momentum' = [0.0, 0.9]\n\
+                    [[sweep.exclude]]\noptimizer = { nesterov = true, momentum = 0 }\n";
+        assert_eq!(expand(text, &[]).drafts.len(), 3);
+        let found = refused("sweep.exclude = [{ 'optimizer.knd' = 1 }, { 'optimizer.kind' = 'adm' }]\n", &[]);
+        assert_eq!(found[0].help.as_deref(), Some("did you mean \"optimizer.kind\"?"));
+        assert_eq!((marked(&found[0]), marked(&found[1])), ("'optimizer.knd'", "'adm'"));
+    }
+
+    #[test]
+    fn unions_come_one_after_the_other_and_share_what_stands_beside() {
+        let text = "[sweep]\nseeds = 2\n[sweep.grid]\n'train.epochs' = [1, 2]\n\
+                    [[sweep.union]]\n[sweep.union.grid]\n'optimizer.lr' = [0.1]\n\
+                    [[sweep.union]]\n[[sweep.union.zip]]\n'optimizer.kind' = ['sgd']\n'optimizer.lr' = [0.1]\n\
+                    [[sweep.union]]\n";
+        let all = runs(text, &[]);
+        assert_eq!(all.len(), 12);
+        assert_eq!(all[0], "train.epochs=1 optimizer.lr=0.1 seed=42");
+        assert_eq!(all[4], "train.epochs=1 optimizer.kind=sgd optimizer.lr=0.1 seed=42");
+        assert_eq!(all[8..10], ["train.epochs=1 seed=42", "train.epochs=1 seed=43"]);
+        // Equal combinations of two entries are one run.
+        let twice = "[[sweep.union]]\ngrid.seed = [1, 2]\n[[sweep.union]]\ngrid.seed = [2, 3]\n";
+        assert_eq!(runs(twice, &[]), ["seed=1", "seed=2", "seed=3"]);
+        let found =
+            refused("[[sweep.union]]\ngrid.seed = [1, 2]\n[[sweep.union]]\ngrid.seed = [2, -3]\n", &[]);
+        assert_eq!((found.len(), marked(&found[0])), (1, "-3"));
+        assert_eq!(found[0].notes, ["in 1 of 3 runs: seed=-3"]);
+    }
+
+    #[test]
+    fn random_keys_cross_with_the_grid() {
+        let text = "[sweep.random]\nsamples = 3\n'optimizer.lr' = { log_uniform = [1e-4, 1e-1] }\n\
+                    'model.activation' = { choice = ['relu', 'tanh'] }\n[sweep.grid]\n'train.epochs' = [1, 2]\n";
+        let few = runs(text, &[]);
+        assert_eq!(few.len(), 6);
+        let many = runs(&text.replace("= 3", "= 9"), &[]);
+        assert_eq!(many[..6], few);
+        let found =
+            refused("sweep.random = { samples = 9, 'optimizer.kind' = { choice = ['sgd', 'admw'] } }\n", &[]);
+        assert_eq!(marked(&found[0]), "'admw'");
+    }
+
+    #[test]
+    fn folds_are_an_axis_before_the_seeds() {
+        let text = "data.split = { folds = 3 }\nsweep.seeds = 2\n";
+        let all = runs(text, &[]);
+        assert_eq!(all.len(), 6);
+        assert_eq!(all[1], "data.split.fold=1 seed=43");
+        assert_eq!(all[2], "data.split.fold=2 seed=42");
+        assert_eq!(runs("data.split = { folds = 3 }\n", &["data.split.fold=2"]), [""]);
+        assert_eq!(runs("data.split = { folds = 3 }\n", &["data.split.folds=2"]).len(), 2);
+        // Each value of an axis has its own folds; without any there is one run.
+        let text = "[sweep.grid]\n'data.split' = [{ train = 0.5 }, { folds = 3 }, { folds = 2 }]\n";
+        assert_eq!(runs(text, &[]).len(), 6);
+        assert_eq!(refused("data.split.folds = 5000000\n", &[])[0].message, "`folds` is 5000000");
+        let found = refused("data.split = { folds = 1 }\n", &[]);
+        assert_eq!((found.len(), marked(&found[0])), (1, "1"));
+    }
+
+    #[test]
+    fn rows_stand_for_the_sweep() {
+        let layer = || Layer::parse("a.toml".into(), "".into(), &format!("{HEAD}sweep.seeds = 3\n")).unwrap();
+        let rows = |text: &str| crate::config::Rows::parse("rows.csv".into(), text).unwrap();
+        let text = "run,optimizer.kind,optimizer.momentum,seed\nx,sgd,0.9,1\ny,adam,,2\n,,,\n";
+        let experiment = Experiment::from_layers(vec![layer()], "a", Some(rows(text))).unwrap();
+        assert_eq!(experiment.notes(), ["the sweep gives way to rows.csv"]);
+        let drafts = experiment.expand().unwrap().drafts;
+        let all: Vec<String> = drafts.iter().map(assignment).collect();
+        assert_eq!(
+            all,
+            ["optimizer.kind=sgd optimizer.momentum=0.9 seed=1", "optimizer.kind=adam seed=2", ""]
+        );
+        // The saved experiment has the same runs without the table.
+        let written = experiment.render().unwrap();
+        let again = Layer::parse("b.toml".into(), "".into(), &written).unwrap();
+        let again = Experiment::from_layers(vec![again], "a", None).unwrap().expand().unwrap().drafts;
+        assert_eq!(again, drafts, "{written}");
+        let wrong = rows("optimizer.kind,optimizer.lr\nsgd,0.9\nadam,-1\n");
+        let refused = Experiment::from_layers(vec![layer()], "a", Some(wrong)).unwrap().expand();
+        let Err(Error::Settings(found)) = refused else { panic!("it was accepted") };
+        assert_eq!(found[0].to_string(), "rows.csv:3:6: `lr` is -1");
+    }
+
+    #[test]
+    fn a_later_file_replaces_the_description_of_an_axis() {
+        let file = |text: &str| Layer::parse("a.toml".into(), "".into(), text).unwrap();
+        let base = file(&format!(
+            "{HEAD}[sweep.grid]\nseed = {{ from = 1, to = 9, step = 1 }}\n'train.epochs' = [1]\n"
+        ));
+        let over = file("[sweep.grid]\n'optimizer.lr' = [1]\nseed = { linspace = [1, 3], count = 2 }\n");
+        let drafts = Experiment::from_layers(vec![base, over], "a", None).unwrap().expand().unwrap().drafts;
+        let all: Vec<String> = drafts.iter().map(assignment).collect();
+        assert_eq!(all, ["seed=1 train.epochs=1 optimizer.lr=1", "seed=3 train.epochs=1 optimizer.lr=1"]);
     }
 }

@@ -1,40 +1,47 @@
 //! An experiment: layers of settings, and the axes along which they change.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use indexmap::IndexSet;
 use toml::{Table, Value};
 
 use super::anchor::anchor_settings;
 use super::identity::IGNORED;
 use super::layer::Layer;
 use super::merge::Merged;
+use super::rows::Rows;
 use super::run_config::RunConfig;
 use super::schema;
 use super::section::{Section, section_at};
-use super::swept::{Swept, ordered_grid, read_sweep};
+use super::swept::{Swept, ordered_sweep, read_sweep};
 use crate::Result;
 use crate::setting::KeyPath;
-use crate::sweep::Axis;
+use crate::sweep::{Axis, Rule, Space};
 
 /// An experiment as it was written.
 pub struct Experiment {
     pub(super) merged: Merged,
     /// Everything but the sweep.
     pub(super) base: Table,
-    pub(super) axes: Vec<Axis>,
-    /// The order in which the values of the axes are written into a run.
-    pub(super) order: Vec<usize>,
+    pub(super) spaces: Vec<Space>,
+    pub(super) exclude: Vec<Rule>,
+    /// The table of runs that stands for the sweep, if there is one.
+    pub(super) rows: Option<Rows>,
     pub(super) sections: Vec<Section>,
     /// What flags and variables wrote into the values of axes.
     pub(super) late: Vec<KeyPath>,
     notes: Vec<String>,
 }
 
+/// Swept keys and the values of one run. Many runs hold the same keys and values.
+pub type Assignment = Vec<(Arc<KeyPath>, Arc<Value>)>;
+
 /// One run of an experiment, checked, but without the id that only its data can give.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
-    /// Swept keys and their values, less those that have no place in the run's kinds.
-    pub assignment: Vec<(KeyPath, Value)>,
+    /// Swept keys and their values, less those that have no say in the run.
+    pub assignment: Assignment,
     /// Every setting, defaults included.
     pub config: RunConfig,
 }
@@ -51,24 +58,35 @@ impl Experiment {
         }
         layers.extend(flags.iter().map(|flag| Layer::flag(flag)).collect::<Result<Vec<_>>>()?);
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        Self::from_layers(layers, &stem.unwrap_or_default())
+        Self::from_layers(layers, &stem.unwrap_or_default(), None)
     }
 
-    /// As [`load`](Self::load), from layers that were read before; `name` is used where they have none.
-    pub fn from_layers(layers: Vec<Layer>, name: &str) -> Result<Self> {
+    /// As [`load`](Self::load), from layers that were read before; `name` is used where they have none, and
+    /// `rows`, if given, stand for what the layers sweep.
+    pub fn from_layers(layers: Vec<Layer>, name: &str, rows: Option<Rows>) -> Result<Self> {
         let sections = schema::sections();
-        let grid = ordered_grid(&layers);
+        let swept = ordered_sweep(&layers);
         let merged = Merged::new(layers, &sections)?;
         let mut base = merged.tree.clone();
         base.entry("name").or_insert_with(|| Value::String(name.to_owned()));
-        let swept = base.remove("sweep");
+        let written = base.remove("sweep");
         anchor_settings(&mut base, &merged);
-        let Swept { axes, notes, late } = read_sweep(&merged, &base, swept.as_ref(), grid, &sections)?;
-        let order = order_of(&axes, &sections);
-        let mut all = merged.notes.clone();
-        all.extend(notes);
-        all.extend(axes.iter().filter(|axis| axis.values.len() > 1).filter_map(without_effect));
-        Ok(Self { merged, base, axes, order, sections, late, notes: all })
+        let mut notes = merged.notes.clone();
+        let swept = match (&rows, &written) {
+            (Some(rows), _) => {
+                notes.extend(written.map(|_| format!("the sweep gives way to {}", rows.origin())));
+                Swept::only(vec![rows.space()])
+            }
+            (None, None | Some(Value::Table(_))) => read_sweep(&merged, &base, swept.as_ref(), &sections)?,
+            (None, Some(other)) => return Err(super::swept::no_table(other, &merged)),
+        };
+        let Swept { spaces, exclude, notes: more, late } = swept;
+        notes.extend(more);
+        let axes = spaces.iter().flat_map(|space| &space.axes);
+        notes.extend(
+            axes.filter(|axis| axis.values.len() > 1).filter_map(without_effect).collect::<IndexSet<_>>(),
+        );
+        Ok(Self { merged, base, spaces, exclude, rows, sections, late, notes })
     }
 
     /// The name under `runs/`; it may be refused only by [`expand`](Self::expand).
@@ -76,9 +94,17 @@ impl Experiment {
         self.base.get("name").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The axes of the sweep in order, seeds last.
-    pub fn axes(&self) -> &[Axis] {
-        &self.axes
+    /// The spaces of the sweep, one after the other; one without a `union`.
+    pub fn spaces(&self) -> &[Space] {
+        &self.spaces
+    }
+
+    /// Every key that is swept, once, in the order of the axes; folds and seeds last.
+    pub fn swept_keys(&self) -> Vec<Arc<KeyPath>> {
+        let keys = self.spaces.iter().flat_map(|space| &space.axes).map(|axis| Arc::clone(&axis.key));
+        let mut keys: Vec<Arc<KeyPath>> = keys.collect::<IndexSet<_>>().into_iter().collect();
+        keys.sort_by_key(|key| AVERAGED.iter().position(|last| KeyPath::parse(last) == **key));
+        keys
     }
 
     /// What the layers did that the user should know: settings dropped by a change of kind, axes that gave
@@ -86,20 +112,39 @@ impl Experiment {
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
+
+    /// The axes as they write: whole tables first and kinds before the keys beside them; otherwise as they
+    /// stand.
+    pub(super) fn order_of(&self, axes: &[Axis]) -> Vec<usize> {
+        let is_tag = |key: &KeyPath| {
+            section_at(&self.sections, &key.parent())
+                .is_some_and(|section| key.last_key() == Some(section.tag))
+        };
+        let mut order: Vec<usize> = (0..axes.len()).collect();
+        order.sort_by_key(|index| {
+            let key = &axes[*index].key;
+            (key.0.len(), !is_tag(key))
+        });
+        order
+    }
+
+    /// What a rule of `exclude` left out, for the user.
+    pub(super) fn tell_left_out(&self, rule: &Rule, combinations: usize) -> String {
+        let place = self.merged.excerpt(&rule.written, false).map(|excerpt| {
+            let (line, _) = excerpt.position();
+            format!(" ({}:{line})", excerpt.origin)
+        });
+        let place = place.unwrap_or_default();
+        match combinations {
+            0 => format!("nothing is left out by the exclude{place}: {rule} holds in no combination"),
+            1 => format!("1 combination is left out by the exclude{place}: {rule}"),
+            many => format!("{many} combinations are left out by the exclude{place}: {rule}"),
+        }
+    }
 }
 
-/// Whole tables first and kinds before the keys beside them; otherwise as the axes stand.
-fn order_of(axes: &[Axis], sections: &[Section]) -> Vec<usize> {
-    let is_tag = |key: &KeyPath| {
-        section_at(sections, &key.parent()).is_some_and(|section| key.last_key() == Some(section.tag))
-    };
-    let mut order: Vec<usize> = (0..axes.len()).collect();
-    order.sort_by_key(|index| {
-        let key = &axes[*index].key;
-        (key.0.len(), !is_tag(key))
-    });
-    order
-}
+/// Keys whose axes repeat an experiment; they come last in tables.
+const AVERAGED: [&str; 2] = ["data.split.fold", "seed"];
 
 fn without_effect(axis: &Axis) -> Option<String> {
     let key = &axis.key;

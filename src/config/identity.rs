@@ -1,6 +1,7 @@
 //! What decides a run's result, and the id made of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -24,17 +25,12 @@ impl Identity {
     /// Left out is what does not change the result: name, description, device and checkpoints. Paths give
     /// way to the fingerprints of what they point to.
     pub fn new(config: &RunConfig, data: &str, weights: Option<&str>) -> Result<Self> {
-        let mut covered = serde_json::to_value(config)
-            .map_err(|error| Error::Bug(format!("a configuration is not JSON: {error}")))?;
-        for key in IGNORED.iter().chain(PATHS) {
-            remove(&mut covered, key);
+        let mut covered = serde_json::Map::new();
+        for key in RunConfig::KEYS.iter().filter(|key| !IGNORED.contains(key)) {
+            covered.insert((*key).to_owned(), part(key, config, data, weights)?);
         }
-        covered["data"]["content"] = Value::String(data.to_owned());
-        if let Some(weights) = weights {
-            covered["model"]["weights"] = Value::String(weights.to_owned());
-        }
-        covered["numerics"] = Value::from(NUMERICS);
-        Ok(Self(covered))
+        covered.insert("numerics".to_owned(), Value::from(NUMERICS));
+        Ok(Self(Value::Object(covered)))
     }
 
     /// 256 bits as 64 hex digits.
@@ -49,6 +45,75 @@ impl Identity {
             all[key] = value;
         }
         sorted(&all)
+    }
+}
+
+/// What an identity covers of a top-level key.
+fn part(key: &str, config: &RunConfig, data: &str, weights: Option<&str>) -> Result<Value> {
+    let mut part: Value = serde_json::from_str(&config.text_of(key)?)
+        .map_err(|error| Error::Bug(format!("`{key}` is not JSON: {error}")))?;
+    for ignored in IGNORED.iter().chain(PATHS) {
+        if let Some(below) = ignored.strip_prefix(key).and_then(|rest| rest.strip_prefix('.')) {
+            remove(&mut part, below);
+        }
+    }
+    match (key, weights) {
+        ("data", _) => part["content"] = Value::String(data.to_owned()),
+        ("model", Some(weights)) => part["weights"] = Value::String(weights.to_owned()),
+        _ => {}
+    }
+    Ok(part)
+}
+
+/// The ids of many runs: what runs share is written out once.
+///
+/// Gives the very ids that [`Identity`] gives one by one.
+#[derive(Debug, Default)]
+pub struct Identities {
+    texts: HashMap<(&'static str, usize), Arc<str>>,
+    /// Keeps the addresses above in use.
+    held: Vec<RunConfig>,
+}
+
+impl Identities {
+    /// As [`Identity::new`] and [`Identity::id`].
+    pub fn id(&mut self, config: &RunConfig, data: &str, weights: Option<&str>) -> Result<String> {
+        let mut hasher = blake3::Hasher::new();
+        let mut separator = "{";
+        let mut push = |text: &str| {
+            hasher.update(separator.as_bytes());
+            hasher.update(text.as_bytes());
+            separator = ",";
+        };
+        // In the order of the keys.
+        push(&self.shared("data", config.data.address(), config, data, weights)?);
+        push(&self.shared("loss", config.loss.address(), config, data, weights)?);
+        push(&self.shared("metrics", config.metrics.address(), config, data, weights)?);
+        push(&self.shared("model", config.model.address(), config, data, weights)?);
+        push(&format!("\"numerics\":{NUMERICS}"));
+        push(&self.shared("optimizer", config.optimizer.address(), config, data, weights)?);
+        push(&self.shared("scheduler", config.scheduler.address(), config, data, weights)?);
+        push(&format!("\"seed\":{}", config.seed));
+        push(&self.shared("train", config.train.address(), config, data, weights)?);
+        hasher.update(b"}");
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    fn shared(
+        &mut self,
+        key: &'static str,
+        address: usize,
+        config: &RunConfig,
+        data: &str,
+        weights: Option<&str>,
+    ) -> Result<Arc<str>> {
+        if let Some(known) = self.texts.get(&(key, address)) {
+            return Ok(Arc::clone(known));
+        }
+        let text: Arc<str> = format!("\"{key}\":{}", sorted(&part(key, config, data, weights)?)).into();
+        self.texts.insert((key, address), Arc::clone(&text));
+        self.held.push(config.clone());
+        Ok(text)
     }
 }
 
@@ -76,5 +141,41 @@ fn sorted(value: &Value) -> String {
             format!("[{}]", texts.join(","))
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Experiment, Layer};
+
+    #[test]
+    fn ids_of_many_runs_are_those_of_each() {
+        let text = "data = { source = 'digits', split = { train = 0.5 } }\n\
+                    model = { kind = 'mlp', weights = 'w' }\n[sweep]\nseeds = 2\n[sweep.grid]\n\
+                    train = [{ epochs = 3 }, { epochs = 4, checkpoint.every = 2 }]\noptimizer = ['sgd', 'adam']\n\
+                    'model.regularizer' = ['none', { kind = 'dropout', p = 0.3 }]\nscheduler = ['constant', 'cosine']\n";
+        let layer = Layer::parse("a.toml".into(), "/e".into(), text).unwrap();
+        let drafts = Experiment::from_layers(vec![layer], "a", None).unwrap().expand().unwrap().drafts;
+        assert_eq!(drafts.len(), 32);
+        let mut identities = Identities::default();
+        let mut seen = std::collections::HashSet::new();
+        for draft in drafts {
+            let alone = Identity::new(&draft.config, "d", Some("w")).unwrap();
+            assert_eq!(identities.id(&draft.config, "d", Some("w")).unwrap(), alone.id());
+            assert!(seen.insert(alone.id()));
+        }
+    }
+
+    /// The id of a run must not change from one version of the program to the next: it is how its folder is found.
+    #[test]
+    fn the_id_of_a_simple_run_is_pinned() {
+        let layer =
+            Layer::parse("a.toml".into(), "/e".into(), "data.source = 'digits'\nmodel.kind = 'mlp'").unwrap();
+        let draft =
+            Experiment::from_layers(vec![layer], "a", None).unwrap().expand().unwrap().drafts.remove(0);
+        let identity = Identity::new(&draft.config, "d", None).unwrap();
+        insta::assert_snapshot!(identity.metadata([]), @r#"{"data":{"content":"d","normalize":"unit","source":"digits","split":{"seed":0,"shuffle":true,"test":0.2,"train":0.6,"valid":0.2}},"loss":{"kind":"cross_entropy"},"metrics":["accuracy"],"model":{"activation":{"kind":"leaky_relu","negative_slope":0.01},"activation_position":"before_regularizer","init":{"kind":"default"},"kind":"mlp","layers":5,"regularizer":{"eps":0.00001,"kind":"batch_norm","momentum":0.1}},"numerics":1,"optimizer":{"amsgrad":false,"betas":[0.9,0.999],"eps":1e-8,"kind":"adam","lr":0.001,"weight_decay":0.0},"scheduler":{"kind":"constant"},"seed":42,"train":{"batch_size":256,"drop_last":false,"epochs":20,"monitor":"valid_loss","shuffle":true}}"#);
+        assert_eq!(identity.id(), "7f65378b3d3bea93ca98952c0e43ea26c60dd9e712829a6aadb6801efb84dc72");
     }
 }

@@ -19,20 +19,18 @@ pub(super) fn diagnostic(problem: Problem, excerpt: Option<Excerpt>, notes: Vec<
     Diagnostic { message: problem.message, excerpt, label: problem.expected, notes, help: problem.help }
 }
 
-/// One line that says which runs a cause hits.
-pub fn hit(runs: &[String], total: usize) -> Vec<String> {
-    const SHOWN: usize = 3;
-    match runs {
+/// One line that says which runs a cause hits: `named` are the first of the `hit` among `total`.
+pub fn hit(named: &[String], hit: usize, total: usize) -> Vec<String> {
+    match hit {
         // A cause that hits everything, or the only run there is, needs no list.
         _ if total <= 1 => Vec::new(),
-        runs if runs.len() == total => vec![format!("in all {total} runs")],
-        runs => {
-            let more = runs.len().saturating_sub(SHOWN);
-            let mut text: Vec<String> = runs.iter().take(SHOWN).cloned().collect();
-            if more > 0 {
-                text.push(format!("and {more} more"));
+        hit if hit == total => vec![format!("in all {total} runs")],
+        hit => {
+            let mut text = named.to_vec();
+            if hit > named.len() {
+                text.push(format!("and {} more", hit - named.len()));
             }
-            vec![format!("in {} of {total} runs: {}", runs.len(), text.join("; "))]
+            vec![format!("in {hit} of {total} runs: {}", text.join("; "))]
         }
     }
 }

@@ -140,6 +140,16 @@ impl Merged {
         }
     }
 
+    /// The last flag or variable that sets `path` itself.
+    pub fn setter_of(&self, path: &KeyPath) -> Option<usize> {
+        let sets = |layer: &Layer| {
+            layer
+                .assigned()
+                .is_some_and(|(own, value)| own.way_to(path).is_some_and(|way| way.find(value).is_some()))
+        };
+        self.layers.iter().rposition(sets)
+    }
+
     /// The place where `path`, or what is nearest above it, was written.
     pub fn excerpt(&self, path: &KeyPath, of_key: bool) -> Option<Excerpt> {
         let mut at = path.clone();

@@ -5,14 +5,18 @@
 //! starts. Nothing here reads data or trains.
 
 mod anchor;
+mod conditional;
+mod describe;
 mod expand;
 mod experiment;
 mod identity;
 mod layer;
 mod locate;
 mod merge;
+mod part;
 mod patch;
 mod render;
+mod rows;
 mod run_config;
 pub mod schema;
 mod section;
@@ -20,12 +24,14 @@ mod swept;
 mod trial;
 mod unknown;
 
+pub use describe::AxisSummary;
 pub use expand::Expansion;
-pub use experiment::{Draft, Experiment};
-pub use identity::{IGNORED, Identity, NUMERICS};
+pub use experiment::{Assignment, Draft, Experiment};
+pub use identity::{IGNORED, Identities, Identity, NUMERICS};
 pub use layer::Layer;
 pub use locate::hit;
 pub use merge::Merged;
 pub use patch::{Dropped, Patched, patch};
+pub use rows::Rows;
 pub use run_config::RunConfig;
 pub use section::Section;

@@ -3,8 +3,7 @@
 use toml::{Table, Value};
 
 use super::experiment::Experiment;
-use crate::setting::KeyPath;
-use crate::sweep::Axis;
+use crate::sweep::{Axis, Condition, Dimension, Origin, Rule, Space, Test, When};
 use crate::{Error, Result};
 
 impl Experiment {
@@ -19,31 +18,136 @@ impl Experiment {
                 tree.insert(key.clone(), value.clone());
             }
         }
-        if !self.axes.is_empty() {
-            tree.insert("sweep".to_owned(), Value::Table(sweep(&self.axes)));
+        let sweep = self.sweep();
+        if !sweep.is_empty() {
+            tree.insert("sweep".to_owned(), Value::Table(sweep));
         }
         toml::to_string(&tree).map_err(|error| Error::Bug(format!("failed to write the experiment: {error}")))
     }
+
+    fn sweep(&self) -> Table {
+        let mut sweep = Table::new();
+        match self.spaces.as_slice() {
+            [space] if space.dimensions.iter().any(|dimension| dimension.origin == Origin::Rows) => {
+                sweep.insert("union".to_owned(), Value::Array(rows(space)));
+            }
+            [space] => sweep = of_space(space),
+            // What all entries share stands in each of them: crossed with it, they come in the same order.
+            many => {
+                let members = many.iter().map(|space| Value::Table(of_space(space))).collect();
+                sweep.insert("union".to_owned(), Value::Array(members));
+            }
+        }
+        if !self.exclude.is_empty() {
+            let rules = self.exclude.iter().map(|rule: &Rule| conditions(&rule.conditions)).collect();
+            sweep.insert("exclude".to_owned(), Value::Array(rules));
+        }
+        let seeds = self.spaces.iter().find_map(|space| {
+            let mut dimensions = space.dimensions.iter();
+            let dimension = dimensions.position(|dimension| dimension.origin == Origin::Seeds)?;
+            space.axes.iter().find(|axis| axis.dimension == dimension)
+        });
+        if let Some(axis) = seeds {
+            sweep.insert("seeds".to_owned(), axis.described.clone().unwrap_or_else(|| list(axis)));
+        }
+        sweep
+    }
 }
 
-fn sweep(axes: &[Axis]) -> Table {
-    let mut table = Table::new();
-    let mut grid = Table::new();
-    for axis in axes {
-        let values = Value::Array(axis.values.clone());
-        if axis.written != KeyPath::parse("sweep.seeds") {
-            grid.insert(axis.key.to_string(), values);
-        } else if axis.listed {
-            table.insert("seeds".to_owned(), values);
-        } else {
-            // A list that was made from a count is no longer than the most runs.
-            table.insert("seeds".to_owned(), Value::Integer(axis.values.len().cast_signed() as i64));
+/// Grid, zips and random part, in the order in which they stand.
+fn of_space(space: &Space) -> Table {
+    let mut sweep = Table::new();
+    for (index, Dimension { length, origin }) in space.dimensions.iter().enumerate() {
+        let axes = space.axes.iter().filter(|axis| axis.dimension == index);
+        match origin {
+            Origin::Grid => {
+                let grid = sweep.entry("grid").or_insert_with(|| Value::Table(Table::new()));
+                if let Value::Table(grid) = grid {
+                    grid.extend(axes.map(|axis| (axis.key.to_string(), values(axis))));
+                }
+            }
+            Origin::Random(seed) if axes.clone().all(|axis| axis.described.is_some()) => {
+                let mut random = Table::new();
+                random.insert("samples".to_owned(), Value::Integer(length.cast_signed() as i64));
+                random.insert("seed".to_owned(), Value::Integer(seed.cast_signed()));
+                random.extend(axes.map(|axis| (axis.key.to_string(), values(axis))));
+                sweep.insert("random".to_owned(), Value::Table(random));
+            }
+            // Draws that a flag has changed are values like any other.
+            Origin::Zip | Origin::Random(_) => {
+                let group = axes
+                    .map(|axis| (axis.key.to_string(), axis.described.clone().unwrap_or_else(|| list(axis))));
+                let group = Value::Table(group.collect());
+                if let Value::Array(groups) = sweep.entry("zip").or_insert_with(|| Value::Array(Vec::new())) {
+                    groups.push(group);
+                }
+            }
+            // The folds follow from the data, the seeds stand beside.
+            Origin::Folds | Origin::Seeds | Origin::Rows => {}
         }
     }
-    if !grid.is_empty() {
-        table.insert("grid".to_owned(), Value::Table(grid));
+    sweep
+}
+
+fn list(axis: &Axis) -> Value {
+    Value::Array(axis.values.iter().flatten().map(|value| (**value).clone()).collect())
+}
+
+/// The values of an axis of the grid, as they were described if they were.
+fn values(axis: &Axis) -> Value {
+    match (&axis.described, &axis.when) {
+        (Some(described), _) => described.clone(),
+        (None, When::Holds(when)) => {
+            let entries = [("values".to_owned(), list(axis)), ("when".to_owned(), conditions(when))];
+            Value::Table(entries.into_iter().collect())
+        }
+        (None, When::Always | When::Folds) => list(axis),
     }
-    table
+}
+
+fn conditions(conditions: &[Condition]) -> Value {
+    let entry = |condition: &Condition| {
+        let value = match &condition.test {
+            Test::OneOf(values) => match values.as_slice() {
+                [one] if !one.is_array() && !one.is_table() => one.clone(),
+                many => Value::Array(many.to_vec()),
+            },
+            Test::Between(min, max) => {
+                let ends = [("min", min), ("max", max)];
+                let ends =
+                    ends.into_iter().filter_map(|(key, end)| Some((key.to_owned(), Value::Float((*end)?))));
+                Value::Table(ends.collect())
+            }
+        };
+        (condition.key.to_string(), value)
+    };
+    Value::Table(conditions.iter().map(entry).collect())
+}
+
+/// A table of runs as zips, one for each stretch of rows that set the same keys.
+fn rows(space: &Space) -> Vec<Value> {
+    let length = space.dimensions.first().map_or(0, |dimension| dimension.length);
+    let set = |row: usize| space.axes.iter().map(|axis| axis.value(row).is_some()).collect::<Vec<_>>();
+    let mut members = Vec::new();
+    let mut start = 0;
+    while start < length {
+        let keys = set(start);
+        let end = (start..length).find(|row| set(*row) != keys).unwrap_or(length);
+        let axes = space.axes.iter().zip(&keys).filter(|(_, is_set)| **is_set);
+        let group: Table = axes
+            .map(|(axis, _)| {
+                let values = axis.values[start..end].iter().flatten().map(|value| (**value).clone());
+                (axis.key.to_string(), Value::Array(values.collect()))
+            })
+            .collect();
+        let mut member = Table::new();
+        if !group.is_empty() {
+            member.insert("zip".to_owned(), Value::Array(vec![Value::Table(group)]));
+        }
+        members.push(Value::Table(member));
+        start = end;
+    }
+    members
 }
 
 #[cfg(test)]
@@ -56,7 +160,7 @@ mod tests {
     fn load(base: &str, text: &str, flags: &[&str]) -> Experiment {
         let mut layers = vec![Layer::parse("a.toml".into(), PathBuf::from(base), text).unwrap()];
         layers.extend(flags.iter().map(|flag| Layer::flag(flag).unwrap()));
-        Experiment::from_layers(layers, "a").unwrap()
+        Experiment::from_layers(layers, "a", None).unwrap()
     }
 
     #[test]
@@ -76,6 +180,26 @@ mod tests {
         assert!(written.contains("weights = \"/exp/w.safetensors\""), "{written}");
         assert!(written.contains("\"/exp/here\"") && written.contains("seeds = 2\n"), "{written}");
         assert!(!written.contains("train.epochs"), "{written}");
+    }
+
+    #[test]
+    fn every_part_of_a_sweep_is_written() {
+        let text = "data.source = 'digits'\nmodel.kind = 'mlp'\ndata.split.folds = 2\n[sweep]\nseeds = 2\n\
+                    [[sweep.zip]]\n'train.epochs' = [1, 2]\n'train.batch_size' = { from = 8, to = 16, step = 8 }\n\
+                    [sweep.grid]\n'optimizer.kind' = ['sgd', 'adam']\n\
+                    'optimizer.momentum' = { values = [0.1, 0.9], when = { 'optimizer.kind' = 'sgd' } }\n\
+                    [[sweep.exclude]]\n'train.epochs' = 2\n'optimizer.kind' = ['adam']\n\
+                    [[sweep.exclude]]\n'optimizer.momentum' = { max = 0.5 }\n'train.epochs' = [1]\n\
+                    [[sweep.union]]\n[[sweep.union]]\nrandom = { samples = 2, 'optimizer.lr' = { uniform = [0, 1] } }\n";
+        for (text, flags) in [(text, &[][..]), (text, &["optimizer.lr=0.5"])] {
+            let experiment = load("/exp", text, flags);
+            let written = experiment.render().unwrap();
+            let again = load("/elsewhere", &written, &[]);
+            let drafts = experiment.expand().unwrap().drafts;
+            assert!(drafts.len() > 10, "{}", drafts.len());
+            assert_eq!(again.expand().unwrap().drafts, drafts, "{written}");
+            assert_eq!(again.render().unwrap(), written);
+        }
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::unknown::explain;
-use crate::data::DataConfig;
+use crate::data::{DataConfig, DataSettings, DigitsConfig, SourceConfig};
 use crate::device::DeviceConfig;
 use crate::loss::LossConfig;
 use crate::metric::{AccuracyConfig, MetricConfig};
-use crate::model::ModelConfig;
+use crate::model::{ArchitectureConfig, MlpConfig, ModelConfig, ModelSettings};
 use crate::optimizer::OptimizerConfig;
 use crate::scheduler::SchedulerConfig;
-use crate::setting::{Diagnostic, Problems};
+use crate::setting::{Diagnostic, Problems, Shared};
 use crate::train::{TrainConfig, metric_columns};
 use crate::{Error, Result};
 
@@ -33,23 +33,44 @@ pub struct RunConfig {
     pub device: DeviceConfig,
     /// The reported metrics; default by task.
     #[serde(default)]
-    pub metrics: Vec<MetricConfig>,
+    pub metrics: Shared<Vec<MetricConfig>>,
     /// The samples.
-    pub data: DataConfig,
+    pub data: Shared<DataConfig>,
     /// The network.
-    pub model: ModelConfig,
+    pub model: Shared<ModelConfig>,
     /// What is minimised; default by task.
     #[serde(default)]
-    pub loss: LossConfig,
+    pub loss: Shared<LossConfig>,
     /// How weights follow gradients.
     #[serde(default)]
-    pub optimizer: OptimizerConfig,
+    pub optimizer: Shared<OptimizerConfig>,
     /// How the learning rate changes.
     #[serde(default)]
-    pub scheduler: SchedulerConfig,
+    pub scheduler: Shared<SchedulerConfig>,
     /// Epochs, batches, stopping, checkpoints.
     #[serde(default)]
-    pub train: TrainConfig,
+    pub train: Shared<TrainConfig>,
+}
+
+impl Default for RunConfig {
+    /// Every key at its default, the two that have none at the simplest there is.
+    fn default() -> Self {
+        let source = SourceConfig::Digits(DigitsConfig {});
+        let architecture = ArchitectureConfig::Mlp(MlpConfig::default());
+        Self {
+            name: String::new(),
+            description: String::new(),
+            seed: default_seed(),
+            device: DeviceConfig::default(),
+            metrics: Shared::default(),
+            data: Shared::new(DataConfig { common: DataSettings::default(), kind: source }),
+            model: Shared::new(ModelConfig { common: ModelSettings::default(), kind: architecture }),
+            loss: Shared::default(),
+            optimizer: Shared::default(),
+            scheduler: Shared::default(),
+            train: Shared::default(),
+        }
+    }
 }
 
 /// The seed of an experiment that names none.
@@ -58,27 +79,112 @@ pub(super) fn default_seed() -> u64 {
 }
 
 impl RunConfig {
+    /// The top-level keys.
+    pub(super) const KEYS: &'static [&'static str] = &[
+        "name",
+        "description",
+        "seed",
+        "device",
+        "metrics",
+        "data",
+        "model",
+        "loss",
+        "optimizer",
+        "scheduler",
+        "train",
+    ];
+
+    /// Takes a top-level key over from another configuration; the tables are then shared.
+    pub(super) fn take(&mut self, key: &str, other: &Self) {
+        match key {
+            "name" => self.name.clone_from(&other.name),
+            "description" => self.description.clone_from(&other.description),
+            "seed" => self.seed = other.seed,
+            "device" => self.device = other.device,
+            "metrics" => self.metrics = other.metrics.clone(),
+            "data" => self.data = other.data.clone(),
+            "model" => self.model = other.model.clone(),
+            "loss" => self.loss = other.loss.clone(),
+            "optimizer" => self.optimizer = other.optimizer.clone(),
+            "scheduler" => self.scheduler = other.scheduler.clone(),
+            "train" => self.train = other.train.clone(),
+            _ => {}
+        }
+    }
+
+    /// A top-level key as JSON; `null` for one that there is not.
+    pub(super) fn text_of(&self, key: &str) -> Result<String> {
+        let text = match key {
+            "name" => serde_json::to_string(&self.name),
+            "description" => serde_json::to_string(&self.description),
+            "seed" => serde_json::to_string(&self.seed),
+            "device" => serde_json::to_string(&self.device),
+            "metrics" => serde_json::to_string(&self.metrics),
+            "data" => serde_json::to_string(&self.data),
+            "model" => serde_json::to_string(&self.model),
+            "loss" => serde_json::to_string(&self.loss),
+            "optimizer" => serde_json::to_string(&self.optimizer),
+            "scheduler" => serde_json::to_string(&self.scheduler),
+            "train" => serde_json::to_string(&self.train),
+            _ => Ok("null".to_owned()),
+        };
+        text.map_err(|error| Error::Bug(format!("`{key}` is not JSON: {error}")))
+    }
+
     /// Writes every default out that depends on other settings.
     pub fn resolve(&mut self) -> Result<()> {
-        self.data.resolve()?;
-        if self.metrics.is_empty() {
-            self.metrics = vec![MetricConfig::Accuracy(AccuracyConfig {})];
+        for key in Self::KEYS {
+            self.resolve_alone(key)?;
         }
+        self.resolve_together();
+        Ok(())
+    }
+
+    /// Writes the defaults of a top-level key out that follow from itself.
+    pub(super) fn resolve_alone(&mut self, key: &str) -> Result<()> {
+        match key {
+            "data" => self.data.resolve()?,
+            "metrics" if self.metrics.is_empty() => {
+                self.metrics = Shared::new(vec![MetricConfig::Accuracy(AccuracyConfig {})]);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Writes the defaults out that follow from other tables.
+    pub(super) fn resolve_together(&mut self) {
         self.scheduler.resolve(self.train.epochs);
         self.train.resolve(self.data.has_validation());
-        Ok(())
     }
 
     /// Refuses values that are out of range or do not fit together; call after [`resolve`](Self::resolve).
     pub fn check(&self, problems: &mut Problems) {
-        check_name(&self.name, problems);
-        problems.require(i64::try_from(self.seed).is_ok(), "seed", self.seed, "a number below 2^63");
-        problems.within("metrics", |problems| check_metrics(&self.metrics, problems));
+        for key in Self::KEYS {
+            self.check_alone(key, problems);
+        }
+        self.check_together(problems);
+    }
+
+    /// What can be said of a top-level key without the others.
+    pub(super) fn check_alone(&self, key: &str, problems: &mut Problems) {
+        match key {
+            "name" => check_name(&self.name, problems),
+            "seed" => {
+                problems.require(i64::try_from(self.seed).is_ok(), "seed", self.seed, "a number below 2^63");
+            }
+            "metrics" => problems.within("metrics", |problems| check_metrics(&self.metrics, problems)),
+            "data" => problems.within("data", |problems| self.data.check(problems)),
+            "model" => problems.within("model", |problems| self.model.check(problems)),
+            "loss" => problems.within("loss", |problems| self.loss.check(problems)),
+            "optimizer" => problems.within("optimizer", |problems| self.optimizer.check(problems)),
+            _ => {}
+        }
+    }
+
+    /// What depends on several tables.
+    pub(super) fn check_together(&self, problems: &mut Problems) {
         let columns = metric_columns(&self.metrics, self.data.has_validation());
-        problems.within("data", |problems| self.data.check(problems));
-        problems.within("model", |problems| self.model.check(problems));
-        problems.within("loss", |problems| self.loss.check(problems));
-        problems.within("optimizer", |problems| self.optimizer.check(problems));
         problems.within("scheduler", |problems| self.scheduler.check(problems));
         problems.within("train", |problems| self.train.check(&columns, problems));
     }
@@ -133,6 +239,22 @@ fn check_metrics(metrics: &[MetricConfig], problems: &mut Problems) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_key_is_known_by_name() {
+        assert_eq!(RunConfig::KEYS, crate::setting::keys_of::<RunConfig>());
+        let text = "name = 'b'\ndescription = 'd'\nseed = 7\ndevice = 'cpu'\nmetrics = ['accuracy']\n\
+                    data = 'mnist'\nmodel = { kind = 'mlp', layers = 2 }\nloss = 'cross_entropy'\n\
+                    optimizer = 'sgd'\nscheduler = 'cosine'\ntrain.epochs = 3\n";
+        let other: RunConfig = crate::setting::read(&toml::from_str(text).unwrap()).unwrap();
+        let mut config = RunConfig::default();
+        for key in RunConfig::KEYS {
+            assert!(*key == "loss" || config.text_of(key).unwrap() != other.text_of(key).unwrap(), "{key}");
+            config.take(key, &other);
+            assert_eq!(config.text_of(key).unwrap(), other.text_of(key).unwrap(), "{key}");
+        }
+        assert_eq!(config, other);
+    }
 
     #[test]
     fn metrics_are_written_as_names_and_none_twice() {

@@ -1,75 +1,130 @@
 //! The axes of an experiment: those that its layers wrote, less those that flags and variables replaced.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::anchor::{anchor_axis, anchor_value};
+use super::anchor::{anchor_axis, anchor_rule, anchor_value};
+use super::conditional::{misused, order_of_conditions};
 use super::layer::Layer;
 use super::locate;
 use super::merge::Merged;
 use super::patch::{misplaced, patch};
 use super::section::{Section, section_at};
 use crate::setting::{KeyPath, Place, Problem, Segment, read};
-use crate::sweep::{self, Axis, SweepConfig};
+use crate::sweep::{self, Axis, Origin, Rule, Space, Sweep};
 use crate::{Error, Result};
 
 /// What is left to sweep.
 pub(super) struct Swept {
-    /// In file order, seeds last.
-    pub axes: Vec<Axis>,
+    /// One after the other; each with its folds and its seeds last.
+    pub spaces: Vec<Space>,
+    /// What is left out.
+    pub exclude: Vec<Rule>,
     /// What gave way, for the user.
     pub notes: Vec<String>,
     /// Settings of flags and variables that were written into the values of an axis.
     pub late: Vec<KeyPath>,
 }
 
-/// Reads the table `sweep` of the merged layers; `base` is all that stands beside it.
+impl Swept {
+    /// Nothing but the combinations of `spaces`.
+    pub fn only(spaces: Vec<Space>) -> Self {
+        Self { spaces, exclude: Vec::new(), notes: Vec::new(), late: Vec::new() }
+    }
+}
+
+/// Reads the table `sweep` of the layers, in their order; `base` is all that stands beside it.
 pub(super) fn read_sweep(
     merged: &Merged,
     base: &Table,
-    swept: Option<&Value>,
-    grid: Table,
+    swept: Option<&Table>,
     sections: &[Section],
 ) -> Result<Swept> {
-    let mut found = Swept { axes: Vec::new(), notes: Vec::new(), late: Vec::new() };
-    let Some(swept) = swept else { return Ok(found) };
     let refuse = |problems: Vec<Problem>| Error::Settings(locate::all(problems, merged));
-    let below = |mut problem: Problem| {
-        problem.path.0.insert(0, Segment::Key("sweep".to_owned()));
-        problem
-    };
-    let mut config: SweepConfig =
-        read(swept).map_err(|problems| refuse(problems.into_iter().map(below).collect()))?;
-    config.grid = grid;
-    let first_seed = if config.seeds.is_some() { seed_of(base).map_err(refuse)? } else { 0 };
-    found.axes = once_each(sweep::axes(&config, first_seed).map_err(refuse)?);
+    let empty = Table::new();
+    let (config, Sweep { spaces, exclude }) = sweep::read_sweep(swept.unwrap_or(&empty)).map_err(refuse)?;
+    let mut found = Swept { exclude, ..Swept::only(spaces) };
     found.give_way(merged, base, sections);
-    for axis in &mut found.axes {
-        anchor_axis(axis, merged);
-    }
-    found.write_late(merged, base, sections).map_err(refuse)?;
-    let problems = contradictions(&found.axes, sections);
-    if problems.is_empty() { Ok(found) } else { Err(refuse(problems)) }
-}
-
-/// The grid of all layers in the order in which its keys were first written; merging sorts keys.
-pub(super) fn ordered_grid(layers: &[Layer]) -> Table {
-    let mut grid = Table::new();
-    for layer in layers {
-        if let Some(Value::Table(more)) = layer.table.get("sweep").and_then(|sweep| sweep.get("grid")) {
-            merge_in_order(&mut grid, more);
+    for space in &mut found.spaces {
+        for axis in &mut space.axes {
+            anchor_axis(axis, merged);
         }
     }
-    grid
+    for rule in &mut found.exclude {
+        anchor_rule(rule, merged);
+    }
+    found.write_late(merged, base, sections).map_err(refuse)?;
+    let mut problems = misused(&found.exclude, &found.spaces, sections);
+    let seeds = match &config.seeds {
+        Some(seeds) if !yields_seeds(merged) => {
+            let first = seed_of(base).map_err(refuse)?;
+            Some(sweep::seed_axis(seeds, first).map_err(|problem| refuse(vec![problem]))?)
+        }
+        Some(_) => {
+            found.notes.extend(gives_way("seed", merged));
+            None
+        }
+        None => None,
+    };
+    for space in &mut found.spaces {
+        problems.extend(contradictions(space, sections));
+        let folds = most_folds(base, space);
+        if folds > 0 {
+            let axis = sweep::fold_axis(folds).map_err(|problem| refuse(vec![problem]))?;
+            let length = axis.values.len();
+            space.push([axis], length, Origin::Folds);
+        }
+        if let Some(axis) = &seeds {
+            problems.extend(swept_as_well(space));
+            space.push([axis.clone()], axis.values.len(), Origin::Seeds);
+        }
+        problems.extend(order_of_conditions(space).err());
+    }
+    let mut once: Vec<Problem> = Vec::new();
+    for problem in problems {
+        if !once.contains(&problem) {
+            once.push(problem);
+        }
+    }
+    if once.is_empty() { Ok(found) } else { Err(refuse(once)) }
 }
 
-fn merge_in_order(grid: &mut Table, more: &Table) {
+/// `sweep` is no table.
+pub(super) fn no_table(found: &Value, merged: &Merged) -> Error {
+    let message = format!("wrong value for `sweep`: {found}");
+    let problem = problem(KeyPath::parse("sweep"), message, "expected a table, as in [sweep.grid]");
+    Error::Settings(locate::all(vec![problem], merged))
+}
+
+/// The table `sweep` of all layers, its keys in the order in which they were first written; merging sorts
+/// them. Tables merge, but the description of an axis is one value.
+pub(super) fn ordered_sweep(layers: &[Layer]) -> Option<Table> {
+    let mut sweep: Option<Table> = None;
+    for layer in layers {
+        if let Some(Value::Table(more)) = layer.table.get("sweep") {
+            merge_in_order(sweep.get_or_insert_default(), more);
+        }
+    }
+    sweep
+}
+
+fn merge_in_order(table: &mut Table, more: &Table) {
+    let is_value = |table: &Table| {
+        sweep::is_description(table)
+            || ["uniform", "log_uniform", "int_uniform", "choice"]
+                .iter()
+                .any(|form| table.contains_key(*form))
+    };
     for (key, value) in more {
-        match (grid.get_mut(key), value) {
-            (Some(Value::Table(known)), Value::Table(value)) => merge_in_order(known, value),
+        match (table.get_mut(key), value) {
+            (Some(Value::Table(known)), Value::Table(value)) if !is_value(known) && !is_value(value) => {
+                merge_in_order(known, value);
+            }
             (Some(known), value) => *known = value.clone(),
             (None, value) => {
-                grid.insert(key.clone(), value.clone());
+                table.insert(key.clone(), value.clone());
             }
         }
     }
@@ -86,44 +141,52 @@ fn seed_of(base: &Table) -> Result<u64, Vec<Problem>> {
     read::<Own>(&Value::Table(table)).map(|own| own.seed)
 }
 
-/// The same key written as a dotted and as a nested one is one axis: the last one written.
-fn once_each(axes: Vec<Axis>) -> Vec<Axis> {
-    let mut kept: Vec<Axis> = Vec::with_capacity(axes.len());
-    for axis in axes {
-        match kept.iter_mut().find(|known| known.key == axis.key) {
-            Some(known) => *known = axis,
-            None => kept.push(axis),
-        }
+fn swept_as_well(space: &Space) -> Option<Problem> {
+    let twice = space.axes.iter().find(|axis| *axis.key == KeyPath::parse("seed"))?;
+    let message = "`seed` is swept by `seeds` as well".to_owned();
+    Some(problem(twice.written.clone(), message, "expected one of the two"))
+}
+
+/// The largest number of folds that a combination may divide its data into; 0 where none does, or where the
+/// fold is chosen.
+fn most_folds(base: &Table, space: &Space) -> usize {
+    let (folds, fold) = (KeyPath::parse("data.split.folds"), KeyPath::parse("data.split.fold"));
+    if space.axes.iter().any(|axis| *axis.key == fold) || fold.find_in(base).is_some() {
+        return 0;
     }
-    kept
+    let below = |axis: &Axis| -> Vec<i64> {
+        let Some(way) = axis.key.way_to(&folds) else { return Vec::new() };
+        axis.values.iter().flatten().filter_map(|value| way.find(value)?.as_integer()).collect()
+    };
+    let own = folds.find_in(base).and_then(Value::as_integer);
+    let largest = space.axes.iter().flat_map(below).chain(own).max().unwrap_or(0);
+    usize::try_from(largest).unwrap_or(0)
+}
+
+/// Whether a flag or a variable behind `sweep.seeds` sets the seed.
+fn yields_seeds(merged: &Merged) -> bool {
+    let setter = merged.setter_of(&KeyPath::parse("seed"));
+    setter.is_some() && setter > merged.layer_of(&KeyPath::parse("sweep.seeds"))
+}
+
+fn gives_way(key: &str, merged: &Merged) -> Option<String> {
+    let setter = merged.setter_of(&KeyPath::parse(key))?;
+    Some(format!("the sweep over `{key}` gives way to {}", merged.layers()[setter].origin))
 }
 
 impl Swept {
     /// Removes the axes whose key a flag or a variable sets, or has no place in the kind that one sets.
     fn give_way(&mut self, merged: &Merged, base: &Table, sections: &[Section]) {
-        let mut notes = Vec::new();
-        let keys: Vec<KeyPath> = self.axes.iter().map(|axis| axis.key.clone()).collect();
-        self.axes.retain(|axis| {
-            let key = &axis.key;
-            let setter = merged.layers().iter().rev().find(|layer| sets(layer, key));
-            if let Some(layer) = setter {
-                notes.push(format!("the sweep over `{key}` gives way to {}", layer.origin));
-                return false;
-            }
-            let Some((path, dropped)) = misplaced(base, key, sections) else { return true };
-            let Some(section) = section_at(sections, &KeyPath::parse(path)) else { return true };
-            let tag = section.at().join(section.tag);
-            let is_swept = keys.iter().any(|other| other.covers(&tag));
-            let decided = merged.layer_of(&tag).or_else(|| merged.layer_of(section.at()));
-            let Some(layer) =
-                decided.filter(|layer| !is_swept && Some(*layer) > merged.layer_of(&axis.written))
-            else {
-                return true;
-            };
-            let origin = &merged.layers()[layer].origin;
-            notes.push(format!("the sweep over `{key}` is dropped: {origin} sets {}", dropped.reason));
-            false
-        });
+        let mut notes: Vec<String> = Vec::new();
+        for space in &mut self.spaces {
+            let keys: Vec<Arc<KeyPath>> = space.axes.iter().map(|axis| Arc::clone(&axis.key)).collect();
+            space.retain(|axis| {
+                let reason = yields(axis, &keys, merged, base, sections);
+                let stays = reason.is_none();
+                notes.extend(reason.filter(|reason| !notes.contains(reason)));
+                stays
+            });
+        }
         self.notes.extend(notes);
     }
 
@@ -136,14 +199,20 @@ impl Swept {
     ) -> Result<(), Vec<Problem>> {
         for layer in merged.layers() {
             let Some((path, set)) = layer.assigned() else { continue };
-            for axis in self.axes.iter_mut().filter(|axis| axis.key.covers(path)) {
+            let axes = self.spaces.iter_mut().flat_map(|space| &mut space.axes);
+            for axis in axes.filter(|axis| axis.key.covers(path)) {
                 let mut set = set.clone();
                 anchor_value(&mut set, path, &layer.base);
-                for value in &mut axis.values {
+                for value in axis.values.iter_mut().flatten() {
+                    let mut changed = (**value).clone();
                     let late = Late { key: &axis.key, path, set: &set, base, sections };
-                    match late.write(value) {
+                    match late.write(&mut changed) {
                         Ok(note) => self.notes.extend(note.filter(|note| !self.notes.contains(note))),
                         Err(message) => return Err(vec![problem(path.clone(), message, "")]),
+                    }
+                    if changed != **value {
+                        *value = Arc::new(changed);
+                        axis.described = None;
                     }
                 }
                 self.late.push(path.clone());
@@ -153,11 +222,28 @@ impl Swept {
     }
 }
 
-/// Whether a flag or a variable sets `key` itself.
-fn sets(layer: &Layer, key: &KeyPath) -> bool {
-    layer
-        .assigned()
-        .is_some_and(|(path, value)| path.way_to(key).is_some_and(|way| way.find(value).is_some()))
+/// Why an axis gives way to a flag or a variable that was written after it, if it does.
+fn yields(
+    axis: &Axis,
+    keys: &[Arc<KeyPath>],
+    merged: &Merged,
+    base: &Table,
+    sections: &[Section],
+) -> Option<String> {
+    let key = &axis.key;
+    let written = merged.layer_of(&axis.written);
+    let setter = merged.setter_of(key);
+    if let Some(layer) = setter.filter(|layer| Some(*layer) > written) {
+        return Some(format!("the sweep over `{key}` gives way to {}", merged.layers()[layer].origin));
+    }
+    let (path, dropped) = misplaced(base, key, sections)?;
+    let section = section_at(sections, &KeyPath::parse(path))?;
+    let tag = section.at().join(section.tag);
+    let is_swept = keys.iter().any(|other| other.covers(&tag));
+    let decided = merged.layer_of(&tag).or_else(|| merged.layer_of(section.at()));
+    let layer = decided.filter(|layer| !is_swept && Some(*layer) > written)?;
+    let origin = &merged.layers()[layer].origin;
+    Some(format!("the sweep over `{key}` is dropped: {origin} sets {}", dropped.reason))
 }
 
 /// A setting below the key of an axis.
@@ -228,14 +314,14 @@ fn meets_list(value: &Value, way: &[Segment]) -> bool {
 }
 
 /// Values of an axis that say what another axis sweeps.
-fn contradictions(axes: &[Axis], sections: &[Section]) -> Vec<Problem> {
+fn contradictions(space: &Space, sections: &[Section]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for axis in axes {
-        for other in axes.iter().filter(|other| other.key != axis.key) {
+    for axis in &space.axes {
+        for other in space.axes.iter().filter(|other| other.key != axis.key) {
             let Some(way) = axis.key.way_to(&other.key) else { continue };
             let mut values = axis.values.iter().enumerate();
             let said = values.find_map(|(index, value)| {
-                mention(value, &axis.key, &way.0, sections).map(|below| (index, below))
+                mention(value.as_ref()?, &axis.key, &way.0, sections).map(|below| (index, below))
             });
             if let Some((index, below)) = said {
                 let mut path = axis.place_of(index);

@@ -1,19 +1,25 @@
-//! One combination of the sweep, written into the settings, read and checked.
+//! What one combination of the sweep makes of one top-level key of the settings.
 
 use toml::{Table, Value};
 
-use super::experiment::{Draft, Experiment};
+use super::experiment::Experiment;
 use super::patch::{misplaced, patch};
 use super::run_config::RunConfig;
-use super::schema;
 use super::unknown::explain;
+use crate::Result;
 use crate::setting::{Excerpt, KeyPath, Place, Problem, Problems, read_what_can_be_read};
-use crate::sweep::{self, text_of};
+use crate::sweep::Space;
 
-/// One combination.
+/// The choice of an axis that has no say in a combination; others count their values from 1.
+pub(super) const NONE: u32 = 0;
+
+/// One top-level key under one choice for each axis of a space.
 pub(super) struct Trial<'a> {
     experiment: &'a Experiment,
-    choices: &'a [usize],
+    space: &'a Space,
+    /// One an axis, [`NONE`] or the number of its value.
+    choices: &'a [u32],
+    /// The key and its value alone.
     tree: Table,
     written: Vec<Written>,
     /// The sections whose kind an axis decided.
@@ -32,32 +38,48 @@ struct Written {
 }
 
 impl<'a> Trial<'a> {
-    /// The settings of the combination, before anything is written.
-    pub fn new(experiment: &'a Experiment, choices: &'a [usize]) -> Self {
-        let tree = experiment.base.clone();
-        Self { experiment, choices, tree, written: Vec::new(), decided: Vec::new(), notes: Vec::new() }
-    }
-
-    /// The run, or everything that is wrong with it.
-    pub fn run(&mut self) -> Result<Draft, Vec<Problem>> {
-        for index in &self.experiment.order {
-            self.write(*index).map_err(|problem| vec![problem])?;
+    /// Writes what the axes say, in the order of `axes`, into the value that the layers give the key.
+    pub fn new(
+        experiment: &'a Experiment,
+        space: &'a Space,
+        key: &str,
+        axes: &[usize],
+        choices: &'a [u32],
+    ) -> Result<Self, (Self, Vec<Problem>)> {
+        let tree =
+            experiment.base.get(key).map(|value| (key.to_owned(), value.clone())).into_iter().collect();
+        let mut trial = Self {
+            experiment,
+            space,
+            choices,
+            tree,
+            written: Vec::new(),
+            decided: Vec::new(),
+            notes: Vec::new(),
+        };
+        for index in axes {
+            if let Err(problem) = trial.write(*index) {
+                return Err((trial, vec![problem]));
+            }
         }
-        self.read()
+        Ok(trial)
     }
 
     fn write(&mut self, index: usize) -> Result<(), Problem> {
-        let Experiment { axes, sections, .. } = self.experiment;
-        let axis = &axes[index];
+        let sections = &self.experiment.sections;
+        let axis = &self.space.axes[index];
+        let Some(value) = (self.choices[index] as usize).checked_sub(1).and_then(|value| axis.value(value))
+        else {
+            return Ok(());
+        };
         if let Some((section, dropped)) = misplaced(&self.tree, &axis.key, sections)
             && self.decided.contains(&section)
         {
             self.notes.push(dropped.to_string());
             return Ok(());
         }
-        let value = axis.values[self.choices[index]].clone();
-        let patched = patch(&mut self.tree, &axis.key, value, sections).map_err(|message| {
-            let (path, below) = (axis.key.clone(), KeyPath::default());
+        let patched = patch(&mut self.tree, &axis.key, (**value).clone(), sections).map_err(|message| {
+            let (path, below) = ((*axis.key).clone(), KeyPath::default());
             self.written.push(Written { axis: index, path: path.clone(), below });
             Problem { path, place: Place::Value, message, expected: String::new(), help: None }
         })?;
@@ -71,61 +93,59 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    fn read(&self) -> Result<Draft, Vec<Problem>> {
-        let (config, mut unread) = read_what_can_be_read::<RunConfig>(&Value::Table(self.tree.clone()));
-        for problem in &mut unread {
-            explain(problem, &self.tree, &self.experiment.sections);
+    /// The key read into a configuration in which nothing else is meant, and everything that is wrong with it.
+    pub fn read(&mut self, key: &str) -> (Option<RunConfig>, Vec<Problem>) {
+        // What else a configuration must have.
+        for (required, value) in [("name", "x"), ("data", "digits"), ("model", "mlp")] {
+            if required != key {
+                self.tree.insert(required.to_owned(), Value::String(value.to_owned()));
+            }
         }
-        let Some(mut config) = config else { return Err(unread) };
-        if let Err(error) = config.resolve() {
-            let (path, place) = (KeyPath::parse("data"), Place::Value);
-            let message = error.to_string();
-            return Err(vec![Problem { path, place, message, expected: String::new(), help: None }]);
+        let tree = Value::Table(std::mem::take(&mut self.tree));
+        let (config, mut unread) = read_what_can_be_read::<RunConfig>(&tree);
+        let Value::Table(tree) = tree else { return (None, unread) };
+        for problem in &mut unread {
+            explain(problem, &tree, &self.experiment.sections);
+        }
+        self.tree = tree;
+        let Some(mut config) = config else { return (None, unread) };
+        if let Err(error) = config.resolve_alone(key) {
+            let (path, place, message) = (KeyPath::parse(key), Place::Value, error.to_string());
+            unread.push(Problem { path, place, message, expected: String::new(), help: None });
+            return (None, unread);
         }
         let mut problems = Problems::default();
-        config.check(&mut problems);
-        let mut problems = problems.into_found();
-        // A default stands in for what could not be read: what the checks say of its table may be wrong.
-        problems.retain(|problem| unread.iter().all(|known| known.path.parent() != problem.path.parent()));
-        problems.extend(unread);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let assignment = self.kept().map(|(axis, value)| (axis.key.clone(), value.clone())).collect();
-        Ok(Draft { assignment, config })
+        config.check_alone(key, &mut problems);
+        let problems = beside(&unread, problems.into_found());
+        (Some(config), problems.into_iter().chain(unread).collect())
     }
 
-    /// The axes that have a say in the run, and their values.
-    fn kept(&self) -> impl Iterator<Item = (&'a sweep::Axis, &'a Value)> + '_ {
-        let axes = self.experiment.axes.iter().zip(self.choices).enumerate();
-        let has_say = |index: usize| self.written.iter().any(|written| written.axis == index);
-        axes.filter(move |(index, _)| has_say(*index))
-            .map(|(_, (axis, choice))| (axis, &axis.values[*choice]))
-    }
-
-    /// The run in words, by its swept keys.
-    pub fn describe(&self) -> String {
-        let keys = schema::keys();
-        let parts = self.kept().map(|(axis, value)| {
-            format!("{}={}", sweep::short_key(&axis.key.to_string(), keys), text_of(value))
-        });
-        parts.collect::<Vec<_>>().join(",")
+    /// Whether the axis has a say.
+    pub fn has_say(&self, axis: usize) -> bool {
+        self.written.iter().any(|written| written.axis == axis)
     }
 
     /// Where a problem was written: in an axis, or in a layer.
     pub fn place(&self, problem: &Problem) -> Option<Excerpt> {
-        let Experiment { merged, axes, late, .. } = self.experiment;
+        let Experiment { merged, late, .. } = self.experiment;
         let of_key = problem.place == Place::Key;
         let is_late = late.iter().any(|path| path.covers(&problem.path));
         let Some(written) = self.culprit(problem).filter(|_| !is_late) else {
             return merged.excerpt(&problem.path, of_key);
         };
-        let axis = &axes[written.axis];
-        let layer = &merged.layers()[merged.layer_of(&axis.written)?];
+        let axis = &self.space.axes[written.axis];
+        let value = (self.choices[written.axis] as usize).checked_sub(1)?;
+        if let Some(rows) = &self.experiment.rows {
+            return rows.excerpt(&axis.key, (!of_key).then_some(value));
+        }
+        let Some(layer) = merged.layer_of(&axis.written) else {
+            return merged.excerpt(&axis.written, of_key);
+        };
+        let layer = &merged.layers()[layer];
         if of_key && written.path == problem.path && written.below.0.is_empty() {
             return Some(layer.excerpt(&axis.written, true));
         }
-        let mut place = axis.place_of(self.choices[written.axis]);
+        let mut place = axis.place_of(value);
         place.0.extend(written.below.0.iter().cloned());
         place.0.extend(written.path.way_to(&problem.path).unwrap_or_default().0);
         Some(layer.excerpt(&place, of_key))
@@ -146,4 +166,11 @@ impl<'a> Trial<'a> {
             .find(|written| written.path.covers(&problem.path))
             .or_else(|| latest.find(|written| is_inside(written) || made(written)))
     }
+}
+
+/// What a check found, less what it says of tables that could not be read whole: there a default stands in for
+/// what was written.
+pub(super) fn beside(unread: &[Problem], mut found: Vec<Problem>) -> Vec<Problem> {
+    found.retain(|problem| unread.iter().all(|known| known.path.parent() != problem.path.parent()));
+    found
 }

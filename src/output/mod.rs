@@ -3,6 +3,7 @@
 //! Besides the commands this is the only place that knows of terminals. What is shown is decided in
 //! `report`; here it gets its form.
 
+pub mod axes;
 pub mod color;
 pub mod curve;
 pub mod diagnostic;

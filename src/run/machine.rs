@@ -53,7 +53,7 @@ impl Machine {
         record.versions.clone_from(&self.versions);
         record.git.clone_from(&self.git);
         record.data = DataRecord {
-            fingerprint: spec.fingerprint.clone(),
+            fingerprint: spec.fingerprint.to_string(),
             train: data.split.train.len(),
             valid: data.split.valid.as_ref().map_or(0, Part::len),
             test: data.split.test.as_ref().map_or(0, Part::len),

@@ -1,21 +1,23 @@
 //! What there is to do: every run of an experiment beside what its folder says of it.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
 use super::library::Library;
-use super::spec::RunSpec;
+use super::spec::{RunSpec, Specifier};
 use crate::config::{Experiment, RunConfig, hit, schema};
 use crate::data::Prepared;
 use crate::model::LayerConfig;
-use crate::setting::Diagnostic;
+use crate::setting::{Diagnostic, KeyPath};
 use crate::store::{self, RunEntry, RunsDir, Status};
-use crate::sweep::run_name;
+use crate::sweep::{run_name, short_key};
 use crate::{Error, Result};
 
+/// How many of the runs that a cause hits are named.
+const NAMED: usize = 3;
 /// Digits of the id in a folder's name, unless two runs would share it.
 const TAG: usize = 8;
 
@@ -57,8 +59,6 @@ impl Action {
 pub struct PlannedRun {
     /// The run, with its folder's name.
     pub spec: RunSpec,
-    /// Its folder.
-    pub dir: PathBuf,
     /// Where it stands; `None` for a run that has no folder yet.
     pub status: Option<Status>,
     /// What to do.
@@ -90,28 +90,28 @@ impl Plan {
         let dir = runs.experiment(&name);
         let entries = store::scan(runs, Some(&name))?;
         let known = store::index_by_id(&entries);
-        let keys = schema::keys();
-        let mut taken: BTreeSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
-        let mut seen = BTreeSet::new();
+        let mut names = Names::new(entries.iter().map(|entry| entry.name.clone()));
+        let mut specifier = Specifier::new(library);
+        let mut seen = HashSet::new();
         let mut planned = Vec::with_capacity(expansion.drafts.len());
         for draft in expansion.drafts {
-            let mut spec = RunSpec::new(draft, library)?;
+            let mut spec = specifier.specify(draft)?;
             if !seen.insert(spec.id.clone()) {
                 continue;
             }
             let entry = known.get(spec.id.as_str()).copied();
             spec.name = match entry {
                 Some(entry) => entry.name.clone(),
-                None => free_name(&spec, keys, &taken),
+                None => names.free(&spec),
             };
-            taken.insert(spec.name.clone());
             let status = entry.map(|entry| entry.record.status);
             let action = action(entry, force);
-            planned.push(PlannedRun { dir: dir.join(&spec.name), spec, status, action });
+            planned.push(PlannedRun { spec, status, action });
         }
         let seconds_per_epoch = seconds_per_epoch(&entries);
-        if planned.len() < expansion.combinations {
-            notes.push(format!("{} combinations are {} runs", expansion.combinations, planned.len()));
+        let combinations = expansion.combinations - expansion.left_out;
+        if planned.len() < combinations {
+            notes.push(format!("{combinations} combinations are {} runs", planned.len()));
         }
         Ok(Self { experiment: name, dir, runs: planned, notes, seconds_per_epoch })
     }
@@ -121,14 +121,21 @@ impl Plan {
     /// The data of each run in the order of [`runs`](Self::runs); `None` where nothing is to be trained.
     pub fn prepare(&self, library: &Library) -> Result<Vec<Option<Arc<Prepared>>>> {
         let mut prepared = Vec::with_capacity(self.runs.len());
+        // Looked at once for all runs that share data, model and training.
+        let mut fits: HashMap<[usize; 3], Result<Arc<Prepared>, String>> = HashMap::new();
         // One message a cause, with the runs that it hits.
         let mut refused: IndexMap<String, Vec<String>> = IndexMap::new();
         for run in &self.runs {
-            let data = if run.action.is_work() { fit(&run.spec, library).map(Some) } else { Ok(None) };
-            prepared.push(data.unwrap_or_else(|reason| {
-                refused.entry(reason).or_default().push(run.spec.name.clone());
-                None
-            }));
+            if !run.action.is_work() {
+                prepared.push(None);
+                continue;
+            }
+            let RunConfig { data, model, train, .. } = &run.spec.config;
+            let key = [data.address(), model.address(), train.address()];
+            match fits.entry(key).or_insert_with(|| fit(&run.spec, library)) {
+                Ok(data) => prepared.push(Some(Arc::clone(data))),
+                Err(reason) => refused.entry(reason.clone()).or_default().push(run.spec.name.clone()),
+            }
         }
         if refused.is_empty() {
             return Ok(prepared);
@@ -137,10 +144,35 @@ impl Plan {
             message,
             excerpt: None,
             label: String::new(),
-            notes: hit(&runs, self.runs.len()),
+            notes: hit(&runs[..runs.len().min(NAMED)], runs.len(), self.runs.len()),
             help: None,
         };
         Err(Error::Settings(refused.into_iter().map(diagnostic).collect()))
+    }
+
+    /// The folder of a run of this plan.
+    pub fn dir_of(&self, run: &PlannedRun) -> PathBuf {
+        self.dir.join(&run.spec.name)
+    }
+
+    /// The numbers to train of each run, in the order of [`runs`](Self::runs). Reads the data of all of them.
+    pub fn parameters(&self, library: &Library) -> Result<Vec<u64>> {
+        let mut counts: HashMap<[usize; 2], u64> = HashMap::new();
+        let mut all = Vec::with_capacity(self.runs.len());
+        for run in &self.runs {
+            let RunConfig { data, model, .. } = &run.spec.config;
+            let key = [data.address(), model.address()];
+            let count = match counts.get(&key) {
+                Some(count) => *count,
+                None => {
+                    let data = library.prepared(data)?;
+                    model.parameter_count(data.shape(), data.classes().len())?
+                }
+            };
+            counts.insert(key, count);
+            all.push(count);
+        }
+        Ok(all)
     }
 
     /// What the work would take with so many runs at once, if anything of this experiment is completed.
@@ -177,13 +209,38 @@ pub(super) fn action(entry: Option<&RunEntry>, force: bool) -> Action {
     }
 }
 
-fn free_name(spec: &RunSpec, keys: &[String], taken: &BTreeSet<String>) -> String {
-    let named = |digits: usize| run_name(&spec.assignment, keys, &spec.id[..digits.min(spec.id.len())]);
-    let mut digits = TAG;
-    while taken.contains(&named(digits)) && digits < spec.id.len() {
-        digits += 4;
+/// The names of folders, each given once.
+struct Names {
+    taken: HashSet<String>,
+    short: HashMap<Arc<KeyPath>, String>,
+}
+
+impl Names {
+    fn new(taken: impl Iterator<Item = String>) -> Self {
+        Self { taken: taken.collect(), short: HashMap::new() }
     }
-    named(digits)
+
+    /// A name for a run that has no folder yet, with more of its id where another has it.
+    fn free(&mut self, spec: &RunSpec) -> String {
+        for (key, _) in &spec.assignment {
+            if !self.short.contains_key(key) {
+                let short = short_key(&key.to_string(), schema::keys()).to_owned();
+                self.short.insert(Arc::clone(key), short);
+            }
+        }
+        let named = |digits: usize| {
+            let parts = spec.assignment.iter().map(|(key, value)| (self.short[key].as_str(), &**value));
+            run_name(parts, &spec.id[..digits.min(spec.id.len())])
+        };
+        let mut digits = TAG;
+        let mut name = named(digits);
+        while self.taken.contains(&name) && digits < spec.id.len() {
+            digits += 4;
+            name = named(digits);
+        }
+        self.taken.insert(name.clone());
+        name
+    }
 }
 
 /// The data of one run, which fits its settings.

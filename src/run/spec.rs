@@ -1,13 +1,13 @@
 //! A run that has an id and a name.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::library::Library;
-use crate::config::{Draft, Identity, RunConfig};
+use crate::config::{Assignment, Draft, Identities, Identity, RunConfig};
 use crate::data::Preprocessing;
-use crate::setting::KeyPath;
 use crate::{Error, Result};
 
 /// One run, ready to be trained.
@@ -18,44 +18,77 @@ pub struct RunSpec {
     /// The folder's name.
     pub name: String,
     /// Swept keys and this run's values.
-    pub assignment: Vec<(KeyPath, toml::Value)>,
+    pub assignment: Assignment,
     /// Every setting.
-    pub config: Arc<RunConfig>,
+    pub config: RunConfig,
     /// The fingerprint of the data.
-    pub fingerprint: String,
-    identity: Identity,
+    pub fingerprint: Arc<str>,
+    /// The fingerprint of the weights that it starts from, if there are some.
+    weights: Option<Arc<str>>,
 }
 
 impl RunSpec {
     /// The run of a draft; it has no name yet. Reads the data that the draft points to.
     pub fn new(draft: Draft, library: &Library) -> Result<Self> {
-        let fingerprint = library.fingerprint(&draft.config.data)?;
-        let weights = match &draft.config.model.common.weights {
-            Some(path) => Some(library.weights(path)?),
-            None => None,
-        };
-        let identity = Identity::new(&draft.config, &fingerprint, weights.as_deref())?;
-        Ok(Self {
-            id: identity.id(),
-            name: String::new(),
-            assignment: draft.assignment,
-            config: Arc::new(draft.config),
-            fingerprint,
-            identity,
-        })
+        Specifier::new(library).specify(draft)
     }
 
     /// The metadata of the run's checkpoints: what the id covers, the classes and the preprocessing.
     pub fn metadata(&self, preprocessing: &Preprocessing) -> Result<String> {
         let preprocessing = serde_json::to_value(preprocessing)
             .map_err(|error| Error::Bug(format!("preprocessing is not JSON: {error}")))?;
-        Ok(self.identity.metadata([("preprocessing", preprocessing)]))
+        let identity = Identity::new(&self.config, &self.fingerprint, self.weights.as_deref())?;
+        Ok(identity.metadata([("preprocessing", preprocessing)]))
     }
 
     /// The swept keys and values as JSON, for `run.json`.
     pub fn assignment_json(&self) -> impl Iterator<Item = (String, Value)> + '_ {
         self.assignment
             .iter()
-            .map(|(key, value)| (key.to_string(), serde_json::to_value(value).unwrap_or(Value::Null)))
+            .map(|(key, value)| (key.to_string(), serde_json::to_value(&**value).unwrap_or(Value::Null)))
+    }
+}
+
+/// Makes runs of drafts, looking at the data of each table of settings once.
+pub struct Specifier<'a> {
+    library: &'a Library,
+    identities: Identities,
+    /// By the address of the table, which `held` keeps in use.
+    data: HashMap<usize, Arc<str>>,
+    weights: HashMap<usize, Option<Arc<str>>>,
+    held: Vec<RunConfig>,
+}
+
+impl<'a> Specifier<'a> {
+    /// Nothing was looked at yet.
+    pub fn new(library: &'a Library) -> Self {
+        let (data, weights) = (HashMap::new(), HashMap::new());
+        Self { library, identities: Identities::default(), data, weights, held: Vec::new() }
+    }
+
+    /// The run of a draft; it has no name yet.
+    pub fn specify(&mut self, draft: Draft) -> Result<RunSpec> {
+        let Draft { assignment, config } = draft;
+        let fingerprint = match self.data.get(&config.data.address()) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let made: Arc<str> = self.library.fingerprint(&config.data)?.into();
+                self.data.insert(config.data.address(), Arc::clone(&made));
+                self.held.push(config.clone());
+                made
+            }
+        };
+        let weights = match self.weights.get(&config.model.address()) {
+            Some(known) => known.clone(),
+            None => {
+                let path = config.model.common.weights.as_deref();
+                let made = path.map(|path| self.library.weights(path).map(Arc::from)).transpose()?;
+                self.weights.insert(config.model.address(), made.clone());
+                self.held.push(config.clone());
+                made
+            }
+        };
+        let id = self.identities.id(&config, &fingerprint, weights.as_deref())?;
+        Ok(RunSpec { id, name: String::new(), assignment, config, fingerprint, weights })
     }
 }

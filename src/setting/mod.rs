@@ -11,12 +11,16 @@ mod flat;
 mod kind;
 mod node;
 mod problem;
+mod shared;
 
 pub use diagnostic::{Diagnostic, Excerpt};
 pub use flat::Flat;
 pub use kind::{Kind, keys_of, read_kind};
 pub use node::{Fault, Node};
 pub use problem::{KeyPath, Place, Problem, Problems, Segment, nearest};
+pub use shared::Shared;
+
+use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
@@ -32,7 +36,8 @@ pub fn read<T: DeserializeOwned>(value: &toml::Value) -> Result<T, Vec<Problem>>
 
 /// As [`read`], but hands out what is left when wrong keys have their defaults, so that it can be checked further.
 pub fn read_what_can_be_read<T: DeserializeOwned>(value: &toml::Value) -> (Option<T>, Vec<Problem>) {
-    let mut value = value.clone();
+    // Copied at the first problem: nearly all that is read has none.
+    let mut value = Cow::Borrowed(value);
     let mut problems: Vec<Problem> = Vec::new();
     loop {
         match T::deserialize(Node::new(&value)) {
@@ -45,7 +50,7 @@ pub fn read_what_can_be_read<T: DeserializeOwned>(value: &toml::Value) -> (Optio
                 if !taken_out {
                     problems.push(problem);
                 }
-                if !culprit.is_some_and(|path| path.remove_from(&mut value)) {
+                if !culprit.is_some_and(|path| path.remove_from(value.to_mut())) {
                     return (None, problems);
                 }
             }

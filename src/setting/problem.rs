@@ -29,6 +29,14 @@ impl KeyPath {
         path
     }
 
+    /// This path and a step into a list.
+    #[must_use]
+    pub fn entry(&self, index: usize) -> Self {
+        let mut path = self.clone();
+        path.0.push(Segment::Index(index));
+        path
+    }
+
     /// The last step, if it is a key.
     pub fn last_key(&self) -> Option<&str> {
         match self.0.last() {

@@ -2,8 +2,6 @@
 
 use toml::Value;
 
-use crate::setting::KeyPath;
-
 /// The longest name of a folder, in bytes.
 const LONGEST: usize = 120;
 
@@ -24,14 +22,19 @@ pub fn short_key<'a>(key: &'a str, schema: &[String]) -> &'a str {
     key
 }
 
-/// `p=0.3,lr=0.001,seed=42-1f3a9c2e`, or `run-1f3a9c2e` where nothing is swept. `tag` is the start of the id.
-pub fn run_name(assignment: &[(KeyPath, Value)], schema: &[String], tag: &str) -> String {
-    let parts: Vec<String> = assignment
-        .iter()
-        .map(|(key, value)| format!("{}={}", short_key(&key.to_string(), schema), text_of(value)))
-        .collect();
-    let mut name: String = if parts.is_empty() { "run".to_owned() } else { parts.join(",") };
-    name = name.chars().map(allowed).collect();
+/// `p=0.3,lr=0.001,seed=42-1f3a9c2e`, or `run-1f3a9c2e` where nothing is swept, from the short keys and values
+/// of a run. `tag` is the start of the id.
+pub fn run_name<'a>(assignment: impl Iterator<Item = (&'a str, &'a Value)>, tag: &str) -> String {
+    let mut name = String::with_capacity(LONGEST);
+    for (key, value) in assignment {
+        let comma = if name.is_empty() { "" } else { "," };
+        for text in [comma, key, "=", &text_of(value)] {
+            name.extend(text.chars().map(allowed));
+        }
+    }
+    if name.is_empty() {
+        name.push_str("run");
+    }
     // Only ASCII is left, so any byte is a boundary.
     name.truncate(LONGEST - 1 - tag.len());
     format!("{name}-{tag}")
@@ -84,16 +87,12 @@ mod tests {
 
     #[test]
     fn names_are_safe_and_short() {
-        let key = KeyPath::parse;
-        let assignment = vec![
-            (key("model.regularizer.p"), Value::Float(0.3)),
-            (key("optimizer.lr"), Value::Float(1e-3)),
-            (key("seed"), Value::Integer(42)),
-        ];
-        assert_eq!(run_name(&assignment, &schema(), "1f3a9c2e"), "p=0.3,lr=0.001,seed=42-1f3a9c2e");
-        assert_eq!(run_name(&[], &schema(), "1f3a9c2e"), "run-1f3a9c2e");
-        let odd = vec![(key("model.hidden"), Value::String("../é*".repeat(99)))];
-        let name = run_name(&odd, &schema(), "1f3a9c2e");
+        let (p, lr, seed) = (Value::Float(0.3), Value::Float(1e-3), Value::Integer(42));
+        let assignment = [("p", &p), ("lr", &lr), ("seed", &seed)];
+        assert_eq!(run_name(assignment.into_iter(), "1f3a9c2e"), "p=0.3,lr=0.001,seed=42-1f3a9c2e");
+        assert_eq!(run_name(std::iter::empty(), "1f3a9c2e"), "run-1f3a9c2e");
+        let odd = Value::String("../é*".repeat(99));
+        let name = run_name(std::iter::once(("model.hidden", &odd)), "1f3a9c2e");
         assert_eq!(name.len(), LONGEST);
         assert!(name.starts_with("model.hidden=..---..---") && name.ends_with("-1f3a9c2e"), "{name}");
     }
