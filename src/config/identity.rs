@@ -140,6 +140,8 @@ fn sorted(value: &Value) -> String {
             let texts: Vec<String> = list.iter().map(sorted).collect();
             format!("[{}]", texts.join(","))
         }
+        // 0 and -0 are one number in any setting.
+        Value::Number(number) if number.as_f64() == Some(0.0) && number.is_f64() => "0.0".to_owned(),
         other => other.to_string(),
     }
 }

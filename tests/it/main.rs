@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod errors;
+mod expansion;
 mod experiments;
 mod folds;
 mod help;
@@ -13,3 +14,4 @@ mod repeat;
 mod resume;
 mod sweep;
 mod workplace;
+mod wrong;

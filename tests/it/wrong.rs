@@ -1,0 +1,229 @@
+//! Wrong experiments of every class: the message, word for word, and the place that it points at.
+//!
+//! Each case says its places by itself, so that a snapshot that was accepted without a look cannot move them.
+
+use crate::workplace::{Workplace, text};
+
+const HEAD: &str = "[data]\nsource = \"digits\"\n\n[model]\nkind = \"mlp\"\n";
+
+/// One wrong request: `plan a.toml` with files beside it, flags and variables.
+struct Case {
+    workplace: Workplace,
+    arguments: Vec<String>,
+    variables: Vec<(&'static str, &'static str)>,
+}
+
+impl Case {
+    /// `a.toml` whose first five lines are data and model.
+    fn new(rest: &str) -> Self {
+        Self::whole(&format!("{HEAD}{rest}"))
+    }
+
+    fn whole(content: impl AsRef<[u8]>) -> Self {
+        let workplace = Workplace::new();
+        workplace.write("a.toml", content);
+        Self { workplace, arguments: vec!["plan".into(), "a.toml".into()], variables: Vec::new() }
+    }
+
+    fn file(self, name: &str, content: &str) -> Self {
+        self.workplace.write(name, content);
+        self
+    }
+
+    fn flags(mut self, flags: &[&str]) -> Self {
+        self.arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        self
+    }
+
+    fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
+    }
+
+    /// Holds the message to its snapshot, and the places in it to `places`, in order.
+    fn points_at(self, name: &str, places: &[&str]) {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        let mut command = self.workplace.command(&arguments);
+        command.envs(self.variables.iter().copied()).env("COLUMNS", "80");
+        let output = command.output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+        assert!(output.stdout.is_empty(), "{name}: {}", text(&output.stdout));
+        assert!(!self.workplace.path().join("runs").exists(), "{name}: something was written");
+        let found: Vec<&str> = said
+            .lines()
+            .filter_map(|line| {
+                line.trim_start().strip_prefix("--> ").or(line.trim_start().strip_prefix("::: "))
+            })
+            .collect();
+        assert_eq!(found, places, "{name}:\n{said}");
+        let too_wide: Vec<&str> = said.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(too_wide.is_empty(), "{name}: wider than 80 columns: {too_wide:#?}");
+        let folder = self.workplace.path().canonicalize().unwrap();
+        insta::assert_snapshot!(format!("wrong_{name}"), said.replace(folder.to_str().unwrap(), "[folder]"));
+    }
+}
+
+#[test]
+fn unknown_keys_and_kinds() {
+    Case::new("\n[optimizer]\nkind = \"sgd\"\nmomentun = 0.9\n").points_at("key", &["a.toml:9:1"]);
+    Case::new("\n[optimzer]\nlr = 1\n").points_at("table", &["a.toml:7:2"]);
+    Case::new("\n[optimizer]\nkind = \"adam\"\nmomentum = 0.9\n")
+        .points_at("key_of_another_kind", &["a.toml:9:1"]);
+    Case::new("activation = \"rely\"\n").points_at("kind_by_name", &["a.toml:6:14"]);
+    Case::new("regularizer = [\"batch_norm\", { kind = \"dropuot\", p = 0.1 }]\n")
+        .points_at("kind_in_a_list", &["a.toml:6:39"]);
+    Case::whole("[data]\nsource = \"mnits\"\n[model]\nkind = \"mlp\"\n")
+        .points_at("source", &["a.toml:2:10"]);
+    Case::new("\ntrain.early_stopping = { patience = 3, monitr = \"valid_loss\" }\n")
+        .points_at("key_in_a_nested_table", &["a.toml:7:40"]);
+}
+
+#[test]
+fn wrong_types_and_values() {
+    Case::new("hidden = [64, \"32\"]\n").points_at("type_in_a_list", &["a.toml:6:15"]);
+    Case::new("\n[train]\nepochs = 2.5\n").points_at("fraction_for_a_count", &["a.toml:8:10"]);
+    Case::new("\n[train]\nbatch_size = -4\n").points_at("negative_count", &["a.toml:8:14"]);
+    Case::new("\n[optimizer]\nlr = nan\n").points_at("not_a_number", &["a.toml:8:6"]);
+    Case::new("\n[optimizer]\nbetas = [0.9]\n").points_at("list_of_wrong_length", &["a.toml:8:9"]);
+    Case::whole(format!("seed = 1979-05-27\n{HEAD}")).points_at("date", &["a.toml:1:8"]);
+    Case::whole(format!("name = \"a/b\"\n{HEAD}")).points_at("name", &["a.toml:1:8"]);
+    Case::whole(format!("device = \"gpu\"\n{HEAD}")).points_at("device", &["a.toml:1:10"]);
+    Case::whole("data = 3\nmodel.kind = \"mlp\"\n").points_at("value_for_a_table", &["a.toml:1:8"]);
+}
+
+#[test]
+fn combinations_that_cannot_work() {
+    Case::new("layers = 3\nhidden = [8]\n").points_at("two_ways_at_once", &["a.toml:7:10"]);
+    Case::new("\n[optimizer]\nkind = \"sgd\"\nnesterov = true\n").points_at("nesterov", &["a.toml:9:12"]);
+    Case::new("\n[train]\nmonitor = \"valid_los\"\n").points_at("monitor", &["a.toml:8:11"]);
+    Case::new("\n[train]\nmonitor = \"valid_loss\"\n\n[data.split]\ntrain = 1.0\n")
+        .points_at("monitor_without_validation", &["a.toml:8:11"]);
+    Case::whole(
+        "[data]\nsource = \"digits\"\nsplit = { train = 0.8, test = 0.4 }\n[model]\nkind = \"mlp\"\n",
+    )
+    .points_at("parts_above_one", &["a.toml:3:9"]);
+    Case::whole("[data]\nsource = \"digits\"\nsplit = { folds = 5, valid = 0.2 }\n[model]\nkind = \"mlp\"\n")
+        .points_at("folds_and_a_validation_part", &["a.toml:3:30"]);
+    let grid = "[sweep.grid]\n\"optimizer.kind\" = [\"adam\", \"sgd\"]\n\"optimizer.nesterov\" = [false, true]\n\
+                \"optimizer.momentum\" = [0.9, 0.0]\n";
+    Case::new(&format!("\n{grid}")).points_at("in_one_run_of_a_grid", &["a.toml:9:33"]);
+}
+
+#[test]
+fn what_is_not_toml() {
+    Case::whole("[data\nsource = \"digits\"\n").points_at("open_bracket", &["a.toml:1:6"]);
+    Case::new("kind = \"mlp\"\n").points_at("duplicate_key", &["a.toml:6:1"]);
+    Case::new("\n[data]\nnormalize = \"unit\"\n").points_at("duplicate_table", &["a.toml:7:1"]);
+    Case::new("hidden = [64, 32\n\n[train]\nepochs = 3\n").points_at("open_list", &["a.toml:8:1"]);
+    Case::whole(b"[data]\nsource = \"dig\xffits\"\n").points_at("not_utf8", &[]);
+    Case::new("description = \"a tab\tand a very long line that goes on and on, far beyond what any terminal shows, to see what becomes of it\"\n")
+        .points_at("long_line", &["a.toml:6:1"]);
+}
+
+#[test]
+fn missing_things() {
+    Case::whole("").points_at("empty_file", &["a.toml:1:1"]);
+    Case::whole("[data]\nsource = \"digits\"\n\n[model]\nlayers = 3\n")
+        .points_at("kind_missing", &["a.toml:4:1"]);
+    Case::new("").flags(&["-s", "data.source=idx"]).points_at("data_path_missing", &["--set:1:13"]);
+    Case::new("weights = \"absent.safetensors\"\n").points_at("weights_absent", &[]);
+}
+
+#[test]
+fn axes() {
+    let grid = |text: &str| Case::new(&format!("\n[sweep.grid]\n{text}\n"));
+    grid("\"optimizer.lr\" = [0.1, 0.2, -1]").points_at("third_value_of_an_axis", &["a.toml:8:29"]);
+    grid("\"optimizer.lrr\" = [0.1, 0.2]").points_at("key_of_an_axis", &["a.toml:8:1"]);
+    grid("\"optimizer.kind\" = [\"sgd\", \"adamm\"]").points_at("kind_in_an_axis", &["a.toml:8:28"]);
+    grid("optimizer = [{ kind = \"sgd\", momentum = 0.9 }, { kind = \"adam\", betas = [0.9, 2.0] }]")
+        .points_at("inside_a_table_of_an_axis", &["a.toml:8:82"]);
+    grid("\"optimizer.lr\" = 0.1").points_at("axis_without_a_list", &["a.toml:8:18"]);
+    grid("\"optimizer.lr\" = { from = 0.1, to = 0.5 }").points_at("range_without_a_step", &["a.toml:8:18"]);
+    grid("\"optimizer.lr\" = { logspace = [0, 1], count = 3 }")
+        .points_at("logspace_from_zero", &["a.toml:8:31"]);
+    grid("\"optimizer.lr\" = { values = [1, 2], when = { \"optimizer.knd\" = \"sgd\" } }")
+        .points_at("key_of_a_condition", &["a.toml:8:46"]);
+    grid("\"optimizer.lr\" = { from = 1, to = 0, step = -0.25 }")
+        .points_at("value_of_a_range", &["a.toml:8:18"]);
+}
+
+#[test]
+fn the_rest_of_the_sweep() {
+    let sweep = |text: &str| Case::new(&format!("\n{text}\n"));
+    sweep("[[sweep.zip]]\n\"optimizer.lr\" = [0.1, 0.2]\n\"train.epochs\" = [1, 2, 3]")
+        .points_at("zip_of_unequal_lists", &["a.toml:9:18"]);
+    sweep("[sweep.grid]\n\"optimizer.lr\" = [0.1]\n\n[[sweep.zip]]\n\"optimizer.lr\" = [0.2]")
+        .points_at("swept_twice", &["a.toml:11:18"]);
+    sweep("[[sweep.exclude]]\n\"optimizer.kind\" = \"adma\"")
+        .points_at("kind_in_an_exclude", &["a.toml:8:20"]);
+    sweep("[[sweep.exclude]]\n\"optimizer.lr\" = { min = 2, max = 1 }")
+        .points_at("empty_range", &["a.toml:8:18"]);
+    sweep("[[sweep.exclude]]\n\"optimizer.kind\" = \"adam\"").points_at("everything_excluded", &[]);
+    sweep("[sweep.random]\n\"optimizer.lr\" = { log_uniform = [1e-4, 1e-1] }")
+        .points_at("random_without_samples", &["a.toml:7:1"]);
+    sweep("[sweep.random]\nsamples = 3\n\"optimizer.lr\" = { log_unifrom = [1e-4, 1e-1] }")
+        .points_at("unknown_distribution", &["a.toml:9:18"]);
+    sweep("[[sweep.union]]\ngrid.seed = [1]\n\n[[sweep.union]]\ngird.seed = [2]")
+        .points_at("union", &["a.toml:11:1"]);
+    sweep("sweep.seed = 3").points_at("key_of_the_sweep", &["a.toml:7:7"]);
+    sweep("sweep.seeds = 0").points_at("no_seeds", &["a.toml:7:15"]);
+    let values: Vec<String> = (0..1000).map(|value| value.to_string()).collect();
+    let axis = |key: &str| format!("\"{key}\" = [{}]\n", values.join(","));
+    let keys = ["seed", "train.epochs", "train.batch_size", "model.layers"].map(axis).concat();
+    sweep(&format!("[sweep.grid]\n{keys}")).points_at("a_trillion_runs", &[]);
+}
+
+#[test]
+fn layers() {
+    Case::whole("extends = \"base.toml\"\n")
+        .file("base.toml", &format!("{HEAD}\n[train]\nepoch = 3\n"))
+        .points_at("in_an_extended_file", &["base.toml:8:1"]);
+    Case::whole("extends = \"b/base.toml\"\n[train]\nepochs = 0\n")
+        .file("b/base.toml", &format!("extends = \"../c.toml\"\n{HEAD}"))
+        .file("c.toml", "[optimizer]\nlr = 0\n")
+        .points_at("in_several_files", &["c.toml:2:6", "a.toml:3:10"]);
+    Case::whole(format!("extends = \"base.tml\"\n{HEAD}"))
+        .file("base.toml", "")
+        .points_at("extended_file_absent", &["a.toml:1:11"]);
+    Case::whole("extends = [\"b.toml\"]\n")
+        .file("b.toml", "extends = \"c.toml\"\n")
+        .file("c.toml", "extends = \"a.toml\"\n")
+        .points_at("circle_of_files", &["c.toml:1:11"]);
+    Case::whole(format!("extends = 3\n{HEAD}")).points_at("extends_a_number", &["a.toml:1:11"]);
+    Case::whole(format!("extends = \"base.toml\"\n{HEAD}"))
+        .file("base.toml", "[train\n")
+        .points_at("extended_file_broken", &["base.toml:1:7"]);
+    Case::new("").flags(&["-s", "extends=base.toml"]).points_at("extends_in_a_flag", &["--set:1:1"]);
+}
+
+#[test]
+fn flags_and_variables() {
+    Case::new("").flags(&["-s", "optimizer.lr=fast"]).points_at("flag", &["--set:1:14"]);
+    Case::new("").flags(&["-s", "optimzer.lr=1"]).points_at("key_of_a_flag", &["--set:1:1"]);
+    Case::new("")
+        .flags(&["-s", "optimizer={ kind = 'sgd', momentun = 0.9 }"])
+        .points_at("table_in_a_flag", &["--set:1:26"]);
+    Case::new("").flags(&["-s", "optimizer.lr"]).points_at("flag_without_a_value", &[]);
+    Case::new("")
+        .flags(&["--grid", "optimizer.lr=0.1,0.2,-1"])
+        .points_at("third_value_of_a_flag", &["--grid:1:22"]);
+    Case::new("")
+        .flags(&["--grid", "optimizer.kind=sgd,,adam"])
+        .points_at("empty_value_of_a_flag", &["--grid:1:20"]);
+    Case::new("").flags(&["--grid", "seed=1,2", "-s", "seed=3"]).points_at("set_and_swept", &[]);
+    Case::new("").variable("RUNNER__TRAIN__EPOCHS", "0").points_at("variable", &["environment:1:23"]);
+    Case::new("").variable("RUNNER__TRAIN__EPOCH", "3").points_at("key_of_a_variable", &["environment:1:1"]);
+    Case::new("")
+        .variable("RUNNER__OPTIMIZER", "{ lr = -1 }")
+        .points_at("inside_a_variable", &["environment:1:26"]);
+}
+
+#[test]
+fn tables_of_runs() {
+    let rows = |text: &str| Case::new("").file("rows.csv", text).flags(&["--rows", "rows.csv"]);
+    rows("run,optimizer.lr\nx,0.1\ny,fast\n").points_at("cell_of_a_row", &["rows.csv:3:3"]);
+    rows("optimizer.lrr\n0.1\n").points_at("column", &["rows.csv:1:1"]);
+    rows("optimizer.lr,seed\n0.1\n").points_at("short_row", &["rows.csv:2:1"]);
+    Case::new("").flags(&["--rows", "absent.csv"]).points_at("rows_absent", &[]);
+}
