@@ -1,10 +1,12 @@
 //! Tests of the whole program: the real binary on real files. One crate, so that it is linked once.
 
 mod concurrent;
+mod docs;
 mod errors;
 mod expansion;
 mod experiments;
 mod folds;
+mod fuzzing;
 mod help;
 mod layering;
 mod parity;
