@@ -287,8 +287,9 @@ mod tests {
         SplitConfig { folds: Some(folds), fold: Some(fold), ..SplitConfig::default() }
     }
 
-    fn in_order(config: SplitConfig) -> SplitConfig {
-        SplitConfig { shuffle: false, ..config }
+    fn in_order(mut config: SplitConfig) -> SplitConfig {
+        config.shuffle = false;
+        config
     }
 
     #[test]

@@ -181,13 +181,9 @@ fn group<'s, 'a>(subjects: &[&'s Subject<'a>], keys: &IndexSet<String>) -> Membe
 /// The text that decides whether two runs agree in `key`.
 fn decisive(subject: &Subject<'_>, key: &str, path: &KeyPath) -> Option<String> {
     let found = subject.config.as_ref().and_then(|config| find(config, path));
-    match found {
-        Some(value) => Some(comparable(&without_averaged(json_value(value), key), subject)),
-        None => {
-            let written = subject.entry.record.assignment.get(key)?;
-            Some(canonical(&without_averaged(written.clone(), key)))
-        }
-    }
+    let configured = found.map(|value| comparable(&without_averaged(json_value(value), key), subject));
+    let written = || subject.entry.record.assignment.get(key).cloned();
+    configured.or_else(|| written().map(|value| canonical(&without_averaged(value, key))))
 }
 
 /// Machines keep the same data at different places: a path counts by its last part and the data's content.
