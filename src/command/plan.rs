@@ -1,7 +1,7 @@
 //! `runner plan`: the table of runs and what is done already.
 
 use super::training::Slots;
-use super::{print, render, say, training, variables};
+use super::{overrides, print, render, say, training};
 use crate::Result;
 use crate::cli::PlanArgs;
 use crate::config::{Experiment, schema};
@@ -17,7 +17,7 @@ use crate::sweep::{Axis, short_key};
 pub fn execute(args: &PlanArgs) -> Result<u8> {
     let library = Library::default();
     let runs = RunsDir::new(&args.runs.runs);
-    let experiment = Experiment::load(&args.file, &variables(), &args.training.set)?;
+    let experiment = Experiment::load(&args.file, &overrides(&args.training.set, &args.grid))?;
     let plan = Plan::new(&experiment, &runs, &library, args.force)?;
     for note in &plan.notes {
         say(&format!("note: {note}"));

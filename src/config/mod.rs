@@ -5,13 +5,18 @@
 //! starts. Nothing here reads data or trains.
 
 mod anchor;
+mod assignment;
 mod expand;
 mod experiment;
+mod explain;
+mod extends;
 mod identity;
 mod layer;
 mod locate;
 mod merge;
+mod overrides;
 mod patch;
+mod place;
 mod render;
 mod run_config;
 pub mod schema;
@@ -22,10 +27,12 @@ mod unknown;
 
 pub use expand::Expansion;
 pub use experiment::{Draft, Experiment};
+pub use explain::{Explanation, Mention};
 pub use identity::{IGNORED, Identity, NUMERICS};
 pub use layer::Layer;
 pub use locate::hit;
 pub use merge::Merged;
+pub use overrides::Overrides;
 pub use patch::{Dropped, Patched, patch};
 pub use run_config::RunConfig;
 pub use section::Section;

@@ -3,6 +3,8 @@
 mod concurrent;
 mod errors;
 mod experiments;
+mod explain;
+mod extends;
 mod help;
 mod layering;
 mod parity;
