@@ -48,6 +48,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Predict with a trained run
     Predict(PredictArgs),
+    /// Show where the value of a setting comes from
+    Explain(ExplainArgs),
     /// List the devices that runs can train on
     Devices(FormatArgs),
 }
@@ -69,6 +71,19 @@ pub struct TrainingArgs {
     /// Where to train: auto, cpu, cuda or cuda:N [default: the experiment's `device`]
     #[arg(long, value_name = "DEVICE", value_parser = clap::value_parser!(DeviceConfig))]
     pub device: Option<DeviceConfig>,
+}
+
+/// What is swept; shared by the commands that take an experiment.
+#[derive(Debug, Clone, Args)]
+pub struct GridArgs {
+    /// Sweep a setting, as in `--grid optimizer.lr=1e-3,3e-4`; or its values as in a file:
+    /// `model.hidden=[64],[32]` are two lists, `model.hidden=[64, 32]` is the list of the values 64 and 32
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub grid: Vec<String>,
+    /// Take the runs from a table instead of the sweep, as `runner plan --save` writes it: a row a run, a
+    /// column a key; an empty cell leaves the setting as it is
+    #[arg(long, value_name = "CSV", conflicts_with = "grid")]
+    pub rows: Option<PathBuf>,
 }
 
 /// How many runs share the machine; shared by `run` and `plan`.
@@ -102,6 +117,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub training: TrainingArgs,
     #[command(flatten)]
+    pub grid: GridArgs,
+    #[command(flatten)]
     pub slots: SlotArgs,
     /// Train every run from the start, whatever earlier attempts have left
     #[arg(long)]
@@ -121,6 +138,8 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub training: TrainingArgs,
     #[command(flatten)]
+    pub grid: GridArgs,
+    #[command(flatten)]
     pub slots: SlotArgs,
     /// Count every run as still to be trained
     #[arg(long)]
@@ -133,6 +152,25 @@ pub struct PlanArgs {
     pub format: FormatArgs,
     #[command(flatten)]
     pub runs: RunsArgs,
+}
+
+/// `runner explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// An experiment file, or a run's config.toml
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A setting, as in `optimizer.lr`, or a table of them, as in `optimizer`
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// Change a setting, as in `-s optimizer.lr=3e-4`; the value is TOML, or else a string
+    #[arg(short, long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub grid: GridArgs,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How a table is written; as aligned text without any of these.

@@ -4,6 +4,7 @@ mod compare;
 mod devices;
 mod diff;
 mod evaluate;
+mod explain;
 mod list;
 mod plan;
 mod predict;
@@ -15,7 +16,8 @@ mod training;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::cli::{Cli, Command, FormatArgs};
+use crate::cli::{Cli, Command, FormatArgs, GridArgs};
+use crate::config::Overrides;
 use crate::error::{EXIT_BUG, EXIT_OK};
 use crate::output::{Table, diagnostic};
 use crate::{Error, Result};
@@ -49,6 +51,7 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Rerun(args) => rerun::execute(&args),
         Command::Evaluate(args) => evaluate::execute(&args),
         Command::Predict(args) => predict::execute(&args),
+        Command::Explain(args) => explain::execute(&args),
         Command::Devices(args) => devices::execute(args),
     }
 }
@@ -92,6 +95,11 @@ fn render(table: &Table, format: FormatArgs) -> Result<String> {
 /// Columns of the terminal that standard output is, if it is one.
 fn width() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// The settings of the environment and of the command line.
+fn overrides(sets: &[String], grid: &GridArgs) -> Overrides {
+    Overrides { variables: variables(), sets: sets.to_vec(), grid: grid.grid.clone(), rows: grid.rows.clone() }
 }
 
 /// The variables of the environment that are text.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::training::Slots;
-use super::{print, render, say, training, variables, width};
+use super::{overrides, print, render, say, training, width};
 use crate::cli::{FormatArgs, PlanArgs};
 use crate::config::{Experiment, Rows, schema};
 use crate::device::DeviceConfig;
@@ -27,7 +27,7 @@ const TAIL: usize = 10;
 pub fn execute(args: &PlanArgs) -> Result<u8> {
     let library = Library::default();
     let runs = RunsDir::new(&args.runs.runs);
-    let experiment = Experiment::load(&args.file, &variables(), &args.training.set)?;
+    let experiment = Experiment::load(&args.file, &overrides(&args.training.set, &args.grid))?;
     let plan = Plan::new(&experiment, &runs, &library, args.force)?;
     for note in &plan.notes {
         say(&format!("note: {note}"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{print, say, training};
 use crate::cli::RerunArgs;
-use crate::config::Experiment;
+use crate::config::{Experiment, Overrides};
 use crate::error::{EXIT_OK, EXIT_RUNS};
 use crate::run::{self, Library, RunSpec, Task, first_difference};
 use crate::store::{self, RunEntry, RunsDir, Status, layout};
@@ -49,7 +49,8 @@ pub fn execute(args: &RerunArgs) -> Result<u8> {
 
 /// The run of the saved configuration with the changes that were typed.
 fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<RunSpec> {
-    let experiment = Experiment::load(&original.dir.join(layout::CONFIG), &[], &args.training.set)?;
+    let overrides = Overrides { sets: args.training.set.clone(), ..Overrides::default() };
+    let experiment = Experiment::load(&original.dir.join(layout::CONFIG), &overrides)?;
     let mut drafts = experiment.expand()?.drafts;
     let Some(mut draft) = drafts.pop().filter(|_| drafts.is_empty()) else {
         return Err(Error::Request("a rerun is one run: the changes must not describe a sweep".into()));

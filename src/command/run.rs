@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{compare, is_closed_pipe, print, say, training, variables, width};
+use super::{compare, is_closed_pipe, overrides, print, say, training, width};
 use crate::Result;
 use crate::cli::RunArgs;
 use crate::config::Experiment;
@@ -14,10 +14,10 @@ use crate::store::{self, RunsDir, Status};
 pub fn execute(args: &RunArgs) -> Result<u8> {
     let library = Arc::new(Library::default());
     let runs = RunsDir::new(&args.runs.runs);
-    let variables = variables();
+    let overrides = overrides(&args.training.set, &args.grid);
     let mut plans = Vec::new();
     for file in &args.files {
-        let experiment = Experiment::load(file, &variables, &args.training.set)?;
+        let experiment = Experiment::load(file, &overrides)?;
         let plan = Plan::new(&experiment, &runs, &library, args.force)?;
         for note in plan.notes.iter().filter(|_| !args.verbosity.quiet) {
             say(&format!("note: {note}"));

@@ -50,6 +50,17 @@ impl Experiment {
         expander.finish(combinations)
     }
 
+    /// The first run without an error among so many combinations, and what they dropped.
+    pub(super) fn try_combinations(&self, most: usize) -> (Option<RunConfig>, IndexSet<String>) {
+        let mut expander = Expander::new(self);
+        expander.budget = most;
+        for space in &self.spaces {
+            // What is wrong is for `expand` to tell.
+            let _ = expander.walk(space);
+        }
+        (expander.drafts.into_iter().next().map(|draft| draft.config), expander.notes)
+    }
+
     /// How many combinations the sweep has; an error if there are more than [`MOST_RUNS`].
     pub fn count(&self) -> Result<usize> {
         let total = self.spaces.iter().fold(0u128, |sum, space| sum.saturating_add(space.count()));
@@ -89,6 +100,8 @@ struct Expander<'a> {
     notes: IndexSet<String>,
     /// Combinations left out, by the rule.
     left_out: Vec<usize>,
+    /// How many combinations are still to be looked at.
+    budget: usize,
 }
 
 impl<'a> Expander<'a> {
@@ -103,11 +116,12 @@ impl<'a> Expander<'a> {
             found: IndexMap::new(),
             notes: IndexSet::new(),
             left_out: vec![0; experiment.exclude.len()],
+            budget: usize::MAX,
         }
     }
 
     fn walk(&mut self, space: &'a Space) -> Result<()> {
-        let Some(mut positions) = space.first() else { return Ok(()) };
+        let Some(mut positions) = space.first().filter(|_| self.budget > 0) else { return Ok(()) };
         let conditional = order_of_conditions(space).map_err(|problem| Error::Bug(problem.message))?;
         let mut parts = Parts::new(self.experiment, space);
         let mut numbers = vec![0; parts.slots().len()];
@@ -125,7 +139,8 @@ impl<'a> Expander<'a> {
                     self.add(space, &mut parts, &choices, &numbers)?;
                 }
             }
-            if !space.advance(&mut positions) {
+            self.budget -= 1;
+            if self.budget == 0 || !space.advance(&mut positions) {
                 break;
             }
         }

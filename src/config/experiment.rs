@@ -7,9 +7,11 @@ use indexmap::IndexSet;
 use toml::{Table, Value};
 
 use super::anchor::anchor_settings;
+use super::extends;
 use super::identity::IGNORED;
 use super::layer::Layer;
 use super::merge::Merged;
+use super::overrides::Overrides;
 use super::rows::Rows;
 use super::run_config::RunConfig;
 use super::schema;
@@ -47,18 +49,16 @@ pub struct Draft {
 }
 
 impl Experiment {
-    /// Layers a file, the variables and the flags, lowest first.
+    /// Layers a file and those that it extends, the variables and the flags, lowest first.
     ///
-    /// A run's own `config.toml` (beside a `run.json`) takes no variables.
-    pub fn load(file: &Path, variables: &[(String, String)], flags: &[String]) -> Result<Self> {
-        let mut layers = vec![Layer::file(file)?];
-        if !file.with_file_name("run.json").is_file() {
-            let found = variables.iter().filter_map(|(name, value)| Layer::variable(name, value));
-            layers.extend(found.collect::<Result<Vec<_>>>()?);
-        }
-        layers.extend(flags.iter().map(|flag| Layer::flag(flag)).collect::<Result<Vec<_>>>()?);
+    /// A run's own `config.toml` (beside a `run.json`) stands for itself: it extends nothing and takes no variables.
+    pub fn load(file: &Path, overrides: &Overrides) -> Result<Self> {
+        let is_run = file.with_file_name("run.json").is_file();
+        let mut layers = if is_run { vec![Layer::file(file)?] } else { extends::stack(file)? };
+        layers.extend(overrides.layers(!is_run)?);
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        Self::from_layers(layers, &stem.unwrap_or_default(), None)
+        let rows = overrides.rows.as_deref().map(Rows::load).transpose()?;
+        Self::from_layers(layers, &stem.unwrap_or_default(), rows)
     }
 
     /// As [`load`](Self::load), from layers that were read before; `name` is used where they have none, and

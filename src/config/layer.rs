@@ -1,16 +1,22 @@
-//! One layer of settings: a file, an environment variable or a `--set` flag, with the places of its values.
+//! One layer of settings: a file, an environment variable or a flag, with the places of its values.
 
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml_edit::{Document, Item, Key, TableLike};
+use toml_edit::Document;
 
+use super::assignment::{Assignment, Source, key_before, quoted_path};
+use super::place;
 use crate::setting::{Diagnostic, Excerpt, KeyPath, Segment};
 use crate::{Error, Result};
 
 /// The longest experiment file that is read: 16 MiB, far above any that a person would write.
 const LONGEST: u64 = 16 << 20;
+/// What the names of variables begin with that are settings.
+const PREFIX: &str = "RUNNER__";
 
 /// Settings from one place.
 #[derive(Debug, Clone)]
@@ -19,11 +25,12 @@ pub struct Layer {
     pub origin: String,
     /// The folder against which relative paths in it are meant.
     pub base: PathBuf,
-    /// Whether it is a variable or a flag: then it replaces an axis of the sweep.
+    /// Whether it is a variable or a flag that sets a key: then it replaces an axis of the sweep.
     pub overrides: bool,
     /// The settings, in the order in which they were written.
     pub table: toml::Table,
-    assigned: Option<(KeyPath, toml::Value)>,
+    /// The place of the `extends` that asked for the file.
+    pub(super) via: Option<String>,
     text: Arc<str>,
     places: Places,
 }
@@ -31,12 +38,7 @@ pub struct Layer {
 #[derive(Debug, Clone)]
 enum Places {
     File(Document<String>),
-    /// One key with one value: the spans of both, and the value parsed as the document `value = …` shifted by an offset.
-    Single {
-        path: KeyPath,
-        key: Range<usize>,
-        value: Range<usize>,
-    },
+    Assignment(Assignment),
 }
 
 impl Layer {
@@ -47,11 +49,13 @@ impl Layer {
             std::io::ErrorKind::NotFound => Error::Request(format!("there is no file {origin}")),
             _ => Error::unreadable(path, error.to_string()),
         };
-        let size = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size > LONGEST {
+        let file = File::open(path).map_err(unreadable)?;
+        let mut text = String::new();
+        // A device has no size that could be asked for.
+        let length = file.take(LONGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if length as u64 > LONGEST {
             return Err(Error::unreadable(path, "an experiment file has at most 16 MiB"));
         }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
         Self::parse(origin, base, &text)
     }
@@ -60,7 +64,7 @@ impl Layer {
     pub fn parse(origin: String, base: PathBuf, text: &str) -> Result<Self> {
         let refuse = |message: &str, span: Option<Range<usize>>| {
             let span = span.unwrap_or(0..0);
-            let excerpt = Excerpt { origin: origin.clone(), text: text.into(), span };
+            let excerpt = Excerpt { origin: origin.clone(), text: text.into(), span, via: None };
             let message = message.trim().replace('\n', ", ");
             Error::Settings(vec![Diagnostic {
                 message: format!("this is not TOML: {message}"),
@@ -75,7 +79,7 @@ impl Layer {
         let table: toml::Table =
             toml::from_str(text).map_err(|error| refuse(error.message(), error.span()))?;
         let places = Places::File(document);
-        Ok(Self { origin, base, overrides: false, table, assigned: None, text: text.into(), places })
+        Ok(Self { origin, base, overrides: false, table, via: None, text: text.into(), places })
     }
 
     /// Reads `key=value`, the argument of `--set`.
@@ -84,40 +88,67 @@ impl Layer {
             let text = format!("--set {assignment}: expected KEY=VALUE, as in --set optimizer.lr=3e-4");
             return Err(Error::Request(text));
         };
-        Self::single("--set".to_owned(), assignment, quoted_path(key), 0..key.len())
+        let path = quoted_path(key);
+        Self::assign("--set", assignment, |source| source.setting(path, 0..key.len()))
+    }
+
+    /// Reads `key=value,value`, the argument of `--grid`: an axis of the sweep.
+    ///
+    /// The values may also be written as in a file: as a list, or as a table that describes one.
+    pub fn grid_flag(assignment: &str) -> Result<Self> {
+        let Some(key) = key_before(assignment) else {
+            let expected = "expected KEY=VALUE,VALUE, as in --grid optimizer.lr=1e-3,3e-4";
+            return Err(Error::Request(format!("--grid {assignment}: {expected}")));
+        };
+        Self::assign("--grid", assignment, |source| source.axis(0..key.len()))
     }
 
     /// Reads a variable such as `RUNNER__OPTIMIZER__LR`; `None` for any other.
     pub fn variable(name: &str, value: &str) -> Option<Result<Self>> {
-        let key = name.strip_prefix("RUNNER__")?;
+        let key = name.strip_prefix(PREFIX)?;
         let path = KeyPath::parse(&key.to_lowercase().replace("__", "."));
         let text = format!("{name}={value}");
-        Some(Self::single("environment".to_owned(), &text, path, 0..name.len()))
+        Some(Self::assign("environment", &text, |source| source.setting(path, 0..name.len())))
     }
 
-    fn single(origin: String, text: &str, path: KeyPath, key: Range<usize>) -> Result<Self> {
-        let value_start = (key.end + 1).min(text.len());
-        let written = &text[value_start..];
-        if path.0.iter().any(|segment| matches!(segment, Segment::Key(key) if key.is_empty())) {
-            return Err(Error::Request(format!("{origin} {text}: a part of the key is empty")));
-        }
-        // What does not parse as TOML is a string, so that names need no quotes.
-        let parsed = toml::from_str::<toml::Table>(&format!("value = {written}")).ok();
-        let value = match parsed.filter(|table| table.len() == 1).and_then(|mut t| t.remove("value")) {
-            Some(value) => value,
-            None => toml::Value::String(written.to_owned()),
+    fn assign(
+        origin: &str,
+        text: &str,
+        read: impl FnOnce(&Source<'_>) -> Result<Assignment>,
+    ) -> Result<Self> {
+        let text: Arc<str> = text.into();
+        let assignment = read(&Source { origin, text: &text })?;
+        let (path, value) = assignment.target.clone();
+        let table = match nested(&path, value) {
+            toml::Value::Table(table) => table,
+            _ => toml::Table::new(),
         };
-        let toml::Value::Table(table) = nested(&path, value.clone()) else {
-            return Err(Error::Request(format!("{origin} {text}: there is no key")));
-        };
-        let assigned = Some((path.clone(), value));
-        let places = Places::Single { path, key, value: value_start..text.len() };
-        Ok(Self { origin, base: PathBuf::new(), overrides: true, table, assigned, text: text.into(), places })
+        let (origin, base, overrides) = (origin.to_owned(), PathBuf::new(), !assignment.is_axis);
+        Ok(Self { origin, base, overrides, table, via: None, text, places: Places::Assignment(assignment) })
     }
 
-    /// The one key and its value, as they were written, of a variable or a flag.
+    /// The one key and its value, as they were written, of a variable or a `--set`.
     pub fn assigned(&self) -> Option<&(KeyPath, toml::Value)> {
-        self.assigned.as_ref()
+        match &self.places {
+            Places::Assignment(assignment) if !assignment.is_axis => Some(&assignment.target),
+            _ => None,
+        }
+    }
+
+    /// The setting that a `--grid` sweeps, and where its values lie among the settings of the layer.
+    pub(super) fn swept(&self) -> Option<(KeyPath, &KeyPath)> {
+        match &self.places {
+            Places::Assignment(assignment) if assignment.is_axis => {
+                let (at, _) = &assignment.target;
+                at.last_key().map(|key| (KeyPath::parse(key), at))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a variable or a flag was read from: `KEY=VALUE`.
+    pub(super) fn typed(&self) -> Option<&str> {
+        matches!(self.places, Places::Assignment(_)).then_some(&*self.text)
     }
 
     /// Whether the excerpt was taken from this layer.
@@ -128,34 +159,10 @@ impl Layer {
     /// The excerpt for the key or the value at `path`, or for the innermost table that holds it.
     pub fn excerpt(&self, path: &KeyPath, of_key: bool) -> Excerpt {
         let span = match &self.places {
-            Places::File(document) => place_in(document.as_table(), &path.0, of_key).unwrap_or(0..0),
-            Places::Single { path: own, key, .. } if of_key && path.covers(own) => key.clone(),
-            Places::Single { value, .. } => value.clone(),
+            Places::File(document) => place::find(document, &path.0, of_key).unwrap_or(0..0),
+            Places::Assignment(assignment) => assignment.span(path, of_key),
         };
-        Excerpt { origin: self.origin.clone(), text: self.text.clone(), span }
-    }
-}
-
-/// What stands before the first `=` outside quotes.
-fn key_before(assignment: &str) -> Option<&str> {
-    let mut quote = None;
-    for (position, letter) in assignment.char_indices() {
-        match (quote, letter) {
-            (None, '=') => return Some(&assignment[..position]),
-            (None, '"' | '\'') => quote = Some(letter),
-            (Some(open), _) if open == letter => quote = None,
-            _ => {}
-        }
-    }
-    // A quote that is never closed is a letter like any other.
-    assignment.split_once('=').map(|(key, _)| key)
-}
-
-/// A dotted key whose parts may be quoted.
-fn quoted_path(key: &str) -> KeyPath {
-    match Key::parse(key) {
-        Ok(keys) => KeyPath(keys.into_iter().map(|key| Segment::Key(key.get().to_owned())).collect()),
-        Err(_) => KeyPath::parse(key),
+        Excerpt { origin: self.origin.clone(), text: self.text.clone(), span, via: self.via.clone() }
     }
 }
 
@@ -165,35 +172,6 @@ pub(super) fn nested(path: &KeyPath, value: toml::Value) -> toml::Value {
         let Segment::Key(key) = segment else { return inner };
         toml::Value::Table(std::iter::once((key.clone(), inner)).collect())
     })
-}
-
-/// The span of what lies at `path`, or of the innermost thing on the way to it that has one.
-fn place_in(table: &dyn TableLike, path: &[Segment], of_key: bool) -> Option<Range<usize>> {
-    let (Segment::Key(first), rest) = path.split_first()? else { return None };
-    let (key, item) = table.get_key_value(first)?;
-    if rest.is_empty() && of_key {
-        return key.span();
-    }
-    let own = match item {
-        // A table's own span is its header; a dotted or inline one is best shown by its key.
-        Item::Table(table) if table.is_dotted() || table.span().is_none() => key.span(),
-        _ => item.span().or_else(|| key.span()),
-    };
-    place_below(item, rest, of_key).or(own)
-}
-
-fn place_below(item: &Item, path: &[Segment], of_key: bool) -> Option<Range<usize>> {
-    match path.first()? {
-        Segment::Key(_) => place_in(item.as_table_like()?, path, of_key),
-        Segment::Index(index) => {
-            if let Some(table) = item.as_array_of_tables().and_then(|tables| tables.get(*index)) {
-                return place_in(table, &path[1..], of_key).or_else(|| table.span());
-            }
-            let value = item.as_array()?.get(*index)?;
-            let below = Item::Value(value.clone());
-            place_below(&below, &path[1..], of_key).or_else(|| value.span())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ impl Rows {
             Some(row) => column.cells.get(row)?.1.clone(),
             None => column.header.clone(),
         };
-        Some(Excerpt { origin: self.origin.clone(), text: Arc::clone(&self.text), span })
+        Some(Excerpt { origin: self.origin.clone(), text: Arc::clone(&self.text), span, via: None })
     }
 
     /// The text of the table for runs with these names and assignments.
@@ -253,7 +253,7 @@ impl Reader {
     }
 
     fn diagnostic(&self, message: String, span: Range<usize>, expected: &str) -> Diagnostic {
-        let excerpt = Some(Excerpt { origin: self.origin.clone(), text: Arc::clone(&self.text), span });
+        let excerpt = Some(Excerpt { origin: self.origin.clone(), text: Arc::clone(&self.text), span, via: None });
         Diagnostic { message, excerpt, label: expected.to_owned(), notes: Vec::new(), help: None }
     }
 

@@ -2,6 +2,7 @@
 
 use toml::Table;
 
+use super::extends;
 use super::section::{Section, section_at};
 use crate::setting::{Place, Problem, nearest};
 
@@ -11,11 +12,15 @@ use crate::setting::{Place, Problem, nearest};
 pub(super) fn explain(problem: &mut Problem, tree: &Table, sections: &[Section]) {
     let parent = problem.path.parent();
     if problem.place == Place::Key && parent.0.is_empty() {
-        // The sweep is taken out before a run is read, so the reader does not name it.
-        problem.expected.push_str(", sweep");
         let key = problem.path.last_key().unwrap_or_default();
-        problem.help =
-            problem.help.take().or_else(|| nearest(key, ["sweep"]).map(|_| "did you mean \"sweep\"?".into()));
+        if key == extends::KEY {
+            problem.help = Some(format!("only an experiment file, not a run's own, has `{key}`"));
+            return;
+        }
+        // Both are taken out before a run is read, so the reader does not name them.
+        problem.expected.push_str(", extends, sweep");
+        let near = || nearest(key, [extends::KEY, "sweep"]).map(|word| format!("did you mean \"{word}\"?"));
+        problem.help = problem.help.take().or_else(near);
     }
     let (Some(section), Some(key)) = (section_at(sections, &parent), problem.path.last_key()) else { return };
     if problem.place != Place::Key {

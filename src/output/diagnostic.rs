@@ -36,6 +36,9 @@ fn render_one(diagnostic: &Diagnostic) -> String {
     } else if !diagnostic.label.is_empty() {
         group = group.element(Level::NOTE.message(&diagnostic.label));
     }
+    if let Some(via) = diagnostic.excerpt.as_ref().and_then(|excerpt| excerpt.via.as_deref()) {
+        group = group.element(Level::NOTE.message(format!("extended by {via}")));
+    }
     for note in &diagnostic.notes {
         group = group.element(Level::NOTE.message(note));
     }

@@ -28,6 +28,8 @@ pub struct Excerpt {
     pub text: Arc<str>,
     /// The bytes that the message is about.
     pub span: Range<usize>,
+    /// What asked for the origin to be read, if the user did not name it: the place of an `extends`.
+    pub via: Option<String>,
 }
 
 impl Excerpt {
@@ -37,13 +39,18 @@ impl Excerpt {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
+
+    /// Origin, line and column: `experiments/a.toml:12:5`.
+    pub fn place(&self) -> String {
+        let (line, column) = self.position();
+        format!("{}:{line}:{column}", self.origin)
+    }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(excerpt) = &self.excerpt {
-            let (line, column) = excerpt.position();
-            write!(f, "{}:{line}:{column}: ", excerpt.origin)?;
+            write!(f, "{}: ", excerpt.place())?;
         }
         f.write_str(&self.message)
     }

@@ -7,6 +7,8 @@ mod expansion;
 mod experiments;
 mod folds;
 mod fuzzing;
+mod explain;
+mod extends;
 mod help;
 mod layering;
 mod parity;
