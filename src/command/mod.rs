@@ -1,14 +1,17 @@
 //! One file a subcommand: thin scripts over the library. Only here do results meet the terminal.
 
 mod compare;
+mod completions;
 mod devices;
 mod diff;
 mod evaluate;
+mod init;
 mod list;
 mod plan;
 mod predict;
 mod rerun;
 mod run;
+mod schema;
 mod show;
 mod training;
 
@@ -50,6 +53,9 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Evaluate(args) => evaluate::execute(&args),
         Command::Predict(args) => predict::execute(&args),
         Command::Devices(args) => devices::execute(args),
+        Command::Init(args) => init::execute(&args),
+        Command::Schema(args) => schema::execute(&args),
+        Command::Completions(args) => completions::execute(&args),
     }
 }
 

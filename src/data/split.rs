@@ -1,5 +1,6 @@
 //! The division of a data set's rows into parts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Set};
@@ -14,15 +15,18 @@ const TOLERANCE: f64 = 1e-9;
 ///
 /// The split depends on its own seed only, never on the run's, so that runs with different seeds can be
 /// compared on the same validation and test rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
     /// The fraction to train on, above 0.
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub train: f64,
     /// The fraction for validation; what the others leave unless set.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
     pub valid: Option<f64>,
     /// The fraction held back for the final test; 0 if the source has a test set of its own.
+    #[schemars(range(min = 0, max = 1))]
     pub test: f64,
     /// What the division is drawn with.
     pub seed: u64,

@@ -11,12 +11,14 @@ mod flat;
 mod kind;
 mod node;
 mod problem;
+mod schema;
 
 pub use diagnostic::{Diagnostic, Excerpt};
 pub use flat::Flat;
 pub use kind::{Kind, keys_of, read_kind};
 pub use node::{Fault, Node};
 pub use problem::{KeyPath, Place, Problem, Problems, Segment, nearest};
+pub use schema::{by_kind, point_at_unknown_keys, schema_of, settings_schema_of, suggest};
 
 use serde::de::DeserializeOwned;
 

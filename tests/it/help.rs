@@ -2,8 +2,21 @@
 
 use crate::workplace::Workplace;
 
-const COMMANDS: [&str; 10] =
-    ["run", "plan", "list", "compare", "show", "diff", "rerun", "evaluate", "predict", "devices"];
+const COMMANDS: [&str; 13] = [
+    "run",
+    "plan",
+    "list",
+    "compare",
+    "show",
+    "diff",
+    "rerun",
+    "evaluate",
+    "predict",
+    "devices",
+    "init",
+    "schema",
+    "completions",
+];
 
 #[test]
 fn help_of_every_command() {
