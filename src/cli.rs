@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::device::DeviceConfig;
 use crate::output::color::ColorChoice;
@@ -16,7 +17,7 @@ use crate::output::color::ColorChoice;
 /// with any tool. Results go to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
-#[command(after_help = "Start with: runner run experiments/quickstart.toml")]
+#[command(after_help = "Start with: runner init, then runner run quickstart.toml")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -52,6 +53,12 @@ pub enum Command {
     Explain(ExplainArgs),
     /// List the devices that runs can train on
     Devices(FormatArgs),
+    /// Write a commented experiment file to start from
+    Init(InitArgs),
+    /// Print the JSON Schema of the experiment file, for editors
+    Schema(SchemaArgs),
+    /// Print what makes a shell complete commands and flags
+    Completions(CompletionsArgs),
 }
 
 /// Where runs are kept.
@@ -336,4 +343,56 @@ pub struct PredictArgs {
     pub device: DeviceConfig,
     #[command(flatten)]
     pub within: WithinArgs,
+}
+
+/// `runner init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// A template; see --list
+    #[arg(value_name = "TEMPLATE", default_value = "quickstart")]
+    pub template: String,
+    /// Where to write it [default: TEMPLATE.toml]; - for standard output
+    #[arg(short, long, value_name = "FILE", conflicts_with = "list")]
+    pub output: Option<PathBuf>,
+    /// List the templates
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// What a schema is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum SchemaSubject {
+    /// The experiment file
+    #[default]
+    Experiment,
+    /// run.json, which every run leaves in its folder
+    Run,
+}
+
+/// `runner schema`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For completion and checks while you type, in any editor that uses Taplo (in VS Code: Even Better TOML):
+  runner schema > experiment.schema.json
+and this as the first line of an experiment file:
+  #:schema ./experiment.schema.json")]
+pub struct SchemaArgs {
+    /// What the schema is of
+    #[arg(value_enum, value_name = "SUBJECT", default_value_t)]
+    pub subject: SchemaSubject,
+}
+
+/// `runner completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Put it where your shell looks, and start a new one:
+  bash        runner completions bash > ~/.local/share/bash-completion/completions/runner
+  zsh         runner completions zsh > DIR/_runner, where DIR is in $fpath
+  fish        runner completions fish > ~/.config/fish/completions/runner.fish
+  elvish      runner completions elvish >> ~/.config/elvish/rc.elv
+  powershell  runner completions powershell >> $PROFILE")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
 }

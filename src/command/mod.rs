@@ -1,15 +1,18 @@
 //! One file a subcommand: thin scripts over the library. Only here do results meet the terminal.
 
 mod compare;
+mod completions;
 mod devices;
 mod diff;
 mod evaluate;
 mod explain;
+mod init;
 mod list;
 mod plan;
 mod predict;
 mod rerun;
 mod run;
+mod schema;
 mod show;
 mod training;
 
@@ -53,6 +56,9 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Predict(args) => predict::execute(&args),
         Command::Explain(args) => explain::execute(&args),
         Command::Devices(args) => devices::execute(args),
+        Command::Init(args) => init::execute(&args),
+        Command::Schema(args) => schema::execute(&args),
+        Command::Completions(args) => completions::execute(&args),
     }
 }
 
@@ -99,7 +105,12 @@ fn width() -> Option<usize> {
 
 /// The settings of the environment and of the command line.
 fn overrides(sets: &[String], grid: &GridArgs) -> Overrides {
-    Overrides { variables: variables(), sets: sets.to_vec(), grid: grid.grid.clone(), rows: grid.rows.clone() }
+    Overrides {
+        variables: variables(),
+        sets: sets.to_vec(),
+        grid: grid.grid.clone(),
+        rows: grid.rows.clone(),
+    }
 }
 
 /// The variables of the environment that are text.

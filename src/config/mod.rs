@@ -5,9 +5,9 @@
 //! starts. Nothing here reads data or trains.
 
 mod anchor;
+mod assignment;
 mod conditional;
 mod describe;
-mod assignment;
 mod expand;
 mod experiment;
 mod explain;
@@ -16,8 +16,8 @@ mod identity;
 mod layer;
 mod locate;
 mod merge;
-mod part;
 mod overrides;
+mod part;
 mod patch;
 mod place;
 mod render;
@@ -32,8 +32,8 @@ mod unknown;
 pub use describe::AxisSummary;
 pub use expand::Expansion;
 pub use experiment::{Assignment, Draft, Experiment};
-pub use identity::{IGNORED, Identities, Identity, NUMERICS};
 pub use explain::{Explanation, Mention};
+pub use identity::{IGNORED, Identities, Identity, NUMERICS};
 pub use layer::Layer;
 pub use locate::hit;
 pub use merge::Merged;

@@ -253,7 +253,8 @@ impl Reader {
     }
 
     fn diagnostic(&self, message: String, span: Range<usize>, expected: &str) -> Diagnostic {
-        let excerpt = Some(Excerpt { origin: self.origin.clone(), text: Arc::clone(&self.text), span, via: None });
+        let excerpt =
+            Some(Excerpt { origin: self.origin.clone(), text: Arc::clone(&self.text), span, via: None });
         Diagnostic { message, excerpt, label: expected.to_owned(), notes: Vec::new(), help: None }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::unknown::explain;
@@ -17,10 +18,11 @@ use crate::train::{TrainConfig, metric_columns};
 use crate::{Error, Result};
 
 /// Everything that a run is made from: `config.toml`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// The experiment: `[A-Za-z0-9._-]{1,64}`, not starting with a dot. Default: the stem of its file.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"))]
     pub name: String,
     /// What the experiment is for.
     #[serde(default, skip_serializing_if = "String::is_empty")]

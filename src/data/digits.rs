@@ -3,6 +3,7 @@
 //! They are the test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin and C. Kaynak, UCI
 //! Machine Learning Repository, 1998, doi:10.24432/C50P49, CC BY 4.0), as scikit-learn ships them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Samples, class_names};
@@ -17,7 +18,7 @@ const LABELS: &[u8] = include_bytes!("../../assets/digits-labels-idx1-ubyte.gz")
 const MAXIMUM: f32 = 16.0;
 
 /// There is nothing to set.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DigitsConfig {}
 

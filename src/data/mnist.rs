@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Source;
@@ -13,7 +14,7 @@ use crate::Result;
 const NAME: &str = "mnist";
 
 /// 60,000 images to split and 10,000 to test with, of 28×28 pixels from 0 to 255.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MnistConfig {
     /// The folder with the four IDX files, each as it is or with `.gz`; the cache's `mnist` unless set.

@@ -21,6 +21,7 @@ mod settings;
 mod split;
 mod synthetic;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use dataset::{Batch, Dataset, Samples, Set};
@@ -35,7 +36,7 @@ pub use split::{Part, Split, SplitConfig};
 pub use synthetic::{SyntheticConfig, SyntheticKind};
 
 use crate::Result;
-use crate::setting::{Kind, Problems, keys_of, read_kind};
+use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
 
 /// What a source of data has to say, beside its settings.
 pub trait Source {
@@ -65,8 +66,9 @@ pub trait Source {
 }
 
 /// Where the data comes from.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "source", rename_all = "kebab-case")]
+#[schemars(transform = by_kind::<Self>)]
 pub enum SourceConfig {
     /// 1,797 handwritten digits of 8×8 pixels, built in.
     Digits(DigitsConfig),

@@ -1,6 +1,7 @@
 //! The scaling of values: all that stands between a source's numbers and a model's input.
 
 use candle_core::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::Dataset;
@@ -9,7 +10,7 @@ use super::split::Part;
 use crate::{Error, Result};
 
 /// How values are scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalize {
     /// Not at all.

@@ -1,5 +1,6 @@
 //! The table `data` of an experiment, from what the user wrote to data in memory.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SourceConfig;
@@ -13,7 +14,7 @@ use crate::setting::{Flat, Problems};
 pub type DataConfig = Flat<DataSettings, SourceConfig>;
 
 /// What can be set for every source.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataSettings {
     /// How the rows are divided; without it the source decides: 0.6/0.2/0.2 for digits, 0.8/0.2 else.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Set};
@@ -20,16 +21,19 @@ const FEWEST_FOLDS: usize = 2;
 ///
 /// The split depends on its own seed only, never on the run's, so that runs with different seeds can be
 /// compared on the same validation and test rows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SplitConfig {
     /// The fraction to train on, above 0; 0.8 unless set. Not beside `folds`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
     pub train: Option<f64>,
     /// The fraction for validation; what the others leave unless set. Not beside `folds`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
     pub valid: Option<f64>,
     /// The fraction held back for the final test; 0 if the source has a test set of its own.
+    #[schemars(range(min = 0, max = 1))]
     pub test: f64,
     /// What the division is drawn with.
     pub seed: u64,
@@ -38,9 +42,11 @@ pub struct SplitConfig {
     /// Into how many parts of nearly equal size the rows beside the test part are divided for cross
     /// validation, at least 2; each of them validates a model that is trained on the others.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
     pub folds: Option<usize>,
     /// Which of the folds validates, from 1 to `folds`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub fold: Option<usize>,
 }
 

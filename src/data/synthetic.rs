@@ -1,5 +1,6 @@
 //! Data that is made up, of any size, the same on every machine.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Samples};
@@ -12,7 +13,7 @@ use crate::{Error, Result, kernel};
 const LARGEST: u128 = 1 << 40;
 
 /// What is made up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SyntheticKind {
     /// Images of smooth patterns, one a class.
@@ -24,20 +25,25 @@ pub enum SyntheticKind {
 }
 
 /// Samples for tests of speed and size, and for a first look without any file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SyntheticConfig {
     /// What is made up.
     pub kind: SyntheticKind,
     /// How many samples; more of them keep the earlier ones.
+    #[schemars(range(min = 1, max = u32::MAX))]
     pub samples: usize,
     /// Height and width in pixels.
+    #[schemars(inner(range(min = 1, max = 4096)))]
     pub image_size: [usize; 2],
     /// Values a pixel.
+    #[schemars(range(min = 1, max = 64))]
     pub channels: usize,
     /// How many patterns.
+    #[schemars(range(min = 2, max = 10_000))]
     pub num_classes: usize,
     /// Standard deviation of the noise, as a fraction of the range of values.
+    #[schemars(range(min = 0, max = 1))]
     pub noise: f64,
     /// What everything is drawn with.
     pub seed: u64,

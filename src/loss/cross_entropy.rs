@@ -1,6 +1,7 @@
 //! Cross entropy, as `torch.nn.functional.cross_entropy` with class indices.
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Loss, LossValue};
@@ -8,7 +9,7 @@ use crate::Result;
 use crate::kernel::softmax::{CrossEntropy, cross_entropy};
 
 /// −ln softmax(outputs)\[target\], in nats.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrossEntropyConfig {}
 

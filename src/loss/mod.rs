@@ -3,6 +3,7 @@
 mod cross_entropy;
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use cross_entropy::CrossEntropyConfig;
@@ -11,8 +12,9 @@ use crate::Result;
 use crate::setting::{self, Kind, Problems};
 
 /// The settings under `loss`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = setting::by_kind::<Self>)]
 pub enum LossConfig {
     /// Log-softmax and negative log-likelihood, for classification.
     CrossEntropy(CrossEntropyConfig),

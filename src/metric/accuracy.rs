@@ -1,11 +1,12 @@
 //! Accuracy, as `sklearn.metrics.accuracy_score` on the largest output.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Direction, Metric};
 
 /// Right samples / samples, from 0 to 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccuracyConfig {}
 

@@ -3,6 +3,7 @@
 mod accuracy;
 mod direction;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use accuracy::{AccuracyConfig, predicted_class};
@@ -11,7 +12,8 @@ pub use direction::Direction;
 use crate::setting::{self, Kind};
 
 /// An entry of the list `metrics`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(tag = "kind", rename_all = "snake_case", transform = setting::by_kind::<Self>)]
 pub enum MetricConfig {
     /// The part of the samples whose class is right.
     Accuracy(AccuracyConfig),

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::init::InitConfig;
 use super::layer::LayerConfig;
 use super::mlp::MlpConfig;
-use crate::setting::{Flat, Kind, Problems, keys_of, read_kind};
+use crate::setting::{Flat, Kind, Problems, by_kind, keys_of, read_kind};
 use crate::{Error, Result};
 
 /// More numbers to train than this are a mistake: their sizes in bytes would come near to overflow.
@@ -17,7 +18,7 @@ const MAX_PARAMETERS: u64 = 1 << 40;
 pub type ModelConfig = Flat<ModelSettings, ArchitectureConfig>;
 
 /// What every architecture has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelSettings {
     /// How the weights begin.
@@ -28,8 +29,9 @@ pub struct ModelSettings {
 }
 
 /// The kinds of models.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = by_kind::<Self>)]
 pub enum ArchitectureConfig {
     /// Blocks of linear layers.
     Mlp(MlpConfig),

@@ -1,17 +1,19 @@
 //! The `init` table: how weights begin, as `torch.nn.init` defines it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::config::NoKeys;
-use crate::setting::{Kind, Problems, keys_of, read_kind};
+use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
 
 /// Normal with given moments.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NormalConfig {
     /// μ.
     pub mean: f64,
     /// σ.
+    #[schemars(range(min = 0))]
     pub std: f64,
 }
 
@@ -22,10 +24,11 @@ impl Default for NormalConfig {
 }
 
 /// Glorot and Bengio, 2010.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct XavierConfig {
     /// A factor on the standard deviation.
+    #[schemars(range(min = 0))]
     pub gain: f64,
 }
 
@@ -36,7 +39,7 @@ impl Default for XavierConfig {
 }
 
 /// He et al., 2015.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KaimingConfig {
     /// The slope below 0 of the `leaky_relu` that follows.
@@ -48,7 +51,7 @@ pub struct KaimingConfig {
 }
 
 /// The count that keeps a variance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FanMode {
     /// Inputs of an output: keeps the activations' variance.
@@ -59,7 +62,7 @@ pub enum FanMode {
 }
 
 /// What `torch.nn.init.calculate_gain` knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Nonlinearity {
     /// 1.
@@ -90,8 +93,9 @@ impl Nonlinearity {
 }
 
 /// How weights begin. All but `default` set biases to zero.
-#[derive(Debug, Clone, PartialEq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Serialize, Default, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = by_kind::<Self>)]
 pub enum InitConfig {
     /// What `PyTorch`'s constructors do: uniform within `±1/√fan_in`, biases too.
     #[default]

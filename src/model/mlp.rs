@@ -3,6 +3,7 @@
 //! With `layers = n` the widths fall arithmetically: step = trunc((in − out) / n), and the n − 1 hidden
 //! widths are in − step, in − 2 step, …: 630, 476, 322, 168 for 784 inputs, 10 outputs and 5 layers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::LayerConfig;
@@ -17,14 +18,17 @@ const DEFAULT_LAYERS: usize = 5;
 const MAX_LAYERS: usize = 1000;
 
 /// `kind = "mlp"`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "Written")]
+#[schemars(!from, default, deny_unknown_fields)]
 pub struct MlpConfig {
     /// How many linear layers there are, hidden widths falling arithmetically; 5 unless `hidden` is given.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MAX_LAYERS))]
     pub layers: Option<usize>,
     /// The hidden widths themselves, in place of `layers`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_LAYERS - 1), inner(range(min = 1, max = MAX_WIDTH)))]
     pub hidden: Option<Vec<usize>>,
     /// The nonlinearity behind every hidden linear layer.
     pub activation: ActivationConfig,
@@ -35,7 +39,7 @@ pub struct MlpConfig {
 }
 
 /// The order within a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivationPosition {
     /// Linear → activation → regularizer.

@@ -1,20 +1,24 @@
 //! What stands between the blocks of a network: any number of normalising or dropping layers, in order.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::json;
 
 use super::config::NoKeys;
 use super::layer::LayerConfig;
 use super::layer::batch_norm::BatchNormConfig;
 use super::layer::dropout::DropoutConfig;
-use crate::setting::{Kind, Problems, keys_of, read_kind};
+use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
 
 /// One regularizer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = by_kind::<Self>)]
 pub enum RegularizerConfig {
     /// No layer at all.
     None,
@@ -119,6 +123,24 @@ impl Default for RegularizerList {
 impl PartialEq for RegularizerList {
     fn eq(&self, other: &Self) -> bool {
         self.meant() == other.meant()
+    }
+}
+
+impl JsonSchema for RegularizerList {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "RegularizerList".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let entry = RegularizerConfig::json_schema(generator);
+        let mut schema = entry.clone();
+        schema.insert("type".into(), json!(["string", "object", "array"]));
+        schema.insert("items".into(), entry.to_value());
+        schema
     }
 }
 

@@ -1,6 +1,7 @@
 //! Adam, as `torch.optim.Adam`, and the machine that it shares with `AdamW`.
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::slots::{Buffers, Slots};
@@ -15,16 +16,20 @@ use crate::setting::Problems;
 ///
 /// Source: Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015; for `amsgrad` Reddi et al.,
 /// "On the convergence of Adam and beyond", ICLR 2018.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamConfig {
     /// Learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub lr: f64,
     /// How much of the mean and of the mean square a step keeps.
+    #[schemars(extend("items" = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}), with = "[f64; 2]")]
     pub betas: (f64, f64),
     /// Added to the denominator.
+    #[schemars(range(min = 0))]
     pub eps: f64,
     /// L2 penalty, on every parameter.
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
     /// Whether the largest v so far stands in the place of v.
     pub amsgrad: bool,

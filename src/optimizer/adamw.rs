@@ -1,5 +1,6 @@
 //! Adam with decoupled weight decay, as `torch.optim.AdamW`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adam::{AdamConfig, Decay};
@@ -10,16 +11,20 @@ use crate::setting::Problems;
 /// As [`AdamConfig`], but θ ← θ − lr · `weight_decay` · θ before the step, and g is the gradient alone.
 ///
 /// Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamWConfig {
     /// Learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub lr: f64,
     /// How much of the mean and of the mean square a step keeps.
+    #[schemars(extend("items" = {"type": "number", "minimum": 0, "exclusiveMaximum": 1}), with = "[f64; 2]")]
     pub betas: (f64, f64),
     /// Added to the denominator.
+    #[schemars(range(min = 0))]
     pub eps: f64,
     /// The part of every parameter that a step at a learning rate of 1 takes away.
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
     /// Whether the largest v so far stands in the place of v.
     pub amsgrad: bool,

@@ -11,6 +11,7 @@ mod slots;
 mod trajectory;
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use adam::AdamConfig;
@@ -22,8 +23,9 @@ use crate::model::Parameter;
 use crate::setting::{self, Kind, Problems};
 
 /// The settings under `optimizer`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = setting::by_kind::<Self>)]
 pub enum OptimizerConfig {
     /// Stochastic gradient descent.
     Sgd(SgdConfig),

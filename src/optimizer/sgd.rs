@@ -1,6 +1,7 @@
 //! Stochastic gradient descent with momentum, as `torch.optim.SGD`.
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::slots::{Buffers, Slots};
@@ -14,18 +15,21 @@ use crate::setting::Problems;
 ///
 /// The first b is the whole gradient. Source: Sutskever et al., "On the importance of initialization and
 /// momentum in deep learning", ICML 2013, in the form of `torch.optim.SGD`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SgdConfig {
     /// Learning rate.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub lr: f64,
     /// The part of the earlier steps that goes into a step; 0 keeps no buffer.
+    #[schemars(range(min = 0))]
     pub momentum: f64,
     /// The part of a gradient that does not go into the momentum.
     pub dampening: f64,
     /// Whether a step goes along gradient + momentum · b instead of b.
     pub nesterov: bool,
     /// L2 penalty, on every parameter.
+    #[schemars(range(min = 0))]
     pub weight_decay: f64,
 }
 

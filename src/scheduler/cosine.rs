@@ -1,5 +1,6 @@
 //! Cosine annealing, as `torch.optim.lr_scheduler.CosineAnnealingLR`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
@@ -9,12 +10,14 @@ use crate::setting::Problems;
 /// `t_max`.
 ///
 /// Source: Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CosineConfig {
     /// Epochs from the highest rate to the lowest; the epochs of the training unless given.
+    #[schemars(range(min = 1))]
     pub t_max: Option<usize>,
     /// The lowest rate.
+    #[schemars(range(min = 0))]
     pub eta_min: f64,
 }
 

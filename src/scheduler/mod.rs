@@ -6,6 +6,7 @@ mod constant;
 mod cosine;
 mod step;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use constant::ConstantConfig;
@@ -15,8 +16,9 @@ pub use step::StepConfig;
 use crate::setting::{self, Kind, Problems};
 
 /// The settings under `scheduler`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = setting::by_kind::<Self>)]
 pub enum SchedulerConfig {
     /// The same rate always.
     Constant(ConstantConfig),

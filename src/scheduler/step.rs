@@ -1,18 +1,21 @@
 //! A geometric staircase, as `torch.optim.lr_scheduler.StepLR`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
 use crate::setting::Problems;
 
 /// lr(epoch) = lr · `gamma` ^ ⌊epoch / `step_size`⌋.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepConfig {
     /// Epochs from one fall to the next.
+    #[schemars(range(min = 1))]
     pub step_size: usize,
     /// The factor of each fall.
     #[serde(default = "default_gamma")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub gamma: f64,
 }
 

@@ -11,6 +11,7 @@ mod flat;
 mod kind;
 mod node;
 mod problem;
+mod schema;
 mod shared;
 
 pub use diagnostic::{Diagnostic, Excerpt};
@@ -18,6 +19,7 @@ pub use flat::Flat;
 pub use kind::{Kind, keys_of, read_kind};
 pub use node::{Fault, Node};
 pub use problem::{KeyPath, Place, Problem, Problems, Segment, nearest};
+pub use schema::{by_kind, point_at_unknown_keys, schema_of, settings_schema_of, suggest};
 pub use shared::Shared;
 
 use std::borrow::Cow;

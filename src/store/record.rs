@@ -5,15 +5,19 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::file::{self, Durability};
 use super::layout;
+use crate::setting::schema_of;
 use crate::train::event::Row;
 use crate::{Error, Result};
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// A process trains it now.
@@ -54,7 +58,7 @@ impl std::fmt::Display for Status {
 /// The content of `run.json`. Fields are only ever added, and unknown ones are ignored.
 ///
 /// NaN and infinite numbers are `null` in JSON and read as NaN.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
     /// [`layout::FORMAT`] of the program that wrote it.
     pub format: u32,
@@ -76,12 +80,15 @@ pub struct RunRecord {
     pub attempts: u32,
     /// When the first of the attempts began whose epochs are in the result.
     #[serde(default)]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started: Timestamp,
     /// When the last attempt ended.
     #[serde(default)]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub ended: Option<Timestamp>,
     /// Wall time of those attempts together.
     #[serde(default, deserialize_with = "number")]
+    #[schemars(with = "Option<f64>")]
     pub seconds: f64,
     /// `cpu`, `cuda:0`, …
     #[serde(default)]
@@ -115,12 +122,15 @@ pub struct RunRecord {
     pub assignment: IndexMap<String, serde_json::Value>,
     /// The row of the epoch whose weights are the best.
     #[serde(default, with = "row")]
+    #[schemars(with = "Option<Numbers>")]
     pub best: Option<Row>,
     /// The last epoch's row.
     #[serde(default, with = "row")]
+    #[schemars(with = "Option<Numbers>")]
     pub last: Option<Row>,
     /// The best weights on the test part: `loss`, `accuracy`, …
     #[serde(default, deserialize_with = "numbers")]
+    #[schemars(with = "Numbers")]
     pub test: IndexMap<String, f64>,
     /// File name → BLAKE3 in hexadecimal, of the files in [`layout::DETERMINISTIC`].
     #[serde(default)]
@@ -130,8 +140,11 @@ pub struct RunRecord {
     pub error: Option<String>,
 }
 
+/// Named numbers as they stand in JSON: NaN and infinities are null.
+type Numbers = IndexMap<String, Option<f64>>;
+
 /// A commit and whether the files differ from it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GitRecord {
     /// The commit's hash.
     #[serde(default)]
@@ -142,7 +155,7 @@ pub struct GitRecord {
 }
 
 /// The data and how it was split, in samples.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct DataRecord {
     /// A hash of the content.
@@ -181,6 +194,19 @@ impl RunRecord {
         }
         self.best.clone_from(&earlier.best);
         self.last.clone_from(&earlier.last);
+    }
+
+    /// The JSON Schema (draft 7) of `run.json`, as this program writes and reads it.
+    pub fn schema() -> serde_json::Value {
+        let mut schema = schema_of::<Self>();
+        schema["title"] = "The record of a run".into();
+        // What stands in for an absent field is for this program alone: readers should see that it is absent.
+        for field in schema["properties"].as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
+            if let Some(field) = field.as_object_mut() {
+                field.remove("default");
+            }
+        }
+        schema
     }
 
     /// As JSON, indented, with a newline at the end.

@@ -1,16 +1,19 @@
 //! The table `[train]`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::setting::Problems;
 
 /// How a model is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
     /// Passes over the training part.
+    #[schemars(range(min = 1))]
     pub epochs: usize,
     /// Samples a step.
+    #[schemars(range(min = 1))]
     pub batch_size: usize,
     /// Whether every epoch draws a new order.
     pub shuffle: bool,
@@ -42,15 +45,17 @@ impl Default for TrainConfig {
 }
 
 /// Patience with a metric that stands still.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EarlyStoppingConfig {
     /// The column that is watched. Default: `train.monitor`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<String>,
     /// Epochs in a row without an improvement after which the training ends.
+    #[schemars(range(min = 1))]
     pub patience: usize,
     /// An improvement must be larger than this.
+    #[schemars(range(min = 0))]
     pub min_delta: f64,
 }
 
@@ -61,10 +66,11 @@ impl Default for EarlyStoppingConfig {
 }
 
 /// When the state of a training is saved. Does not change a result, so it is not part of a run's id.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CheckpointConfig {
     /// Epochs from one checkpoint to the next; the last epoch always has one.
+    #[schemars(range(min = 1))]
     pub every: usize,
 }
 

@@ -22,8 +22,7 @@ fn cells(row: &str) -> Vec<&str> {
 #[test]
 fn every_row_of_the_table_of_sweeps_expands_as_it_says() {
     let page = fs::read_to_string(project().join("docs/sweeps.md")).unwrap();
-    let rows: Vec<&str> =
-        page.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && line.contains('`')).collect();
     assert!(rows.len() >= 12, "only {} rows were found", rows.len());
     for row in rows {
         let [_, written, runs] = cells(row)[..] else { panic!("not three cells: {row}") };
@@ -52,10 +51,12 @@ fn every_row_of_the_table_of_sweeps_expands_as_it_says() {
 fn the_commands_on_sweeps_work() {
     let page = fs::read_to_string(project().join("docs/sweeps.md")).unwrap();
     let workplace = Workplace::new();
-    fs::copy(project().join("experiments/quickstart.toml"), workplace.path().join("quickstart.toml")).unwrap();
+    fs::copy(project().join("experiments/quickstart.toml"), workplace.path().join("quickstart.toml"))
+        .unwrap();
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_runner"));
     let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let blocks: Vec<&str> = page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks: Vec<&str> =
+        page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(!blocks.is_empty());
     for block in blocks {
         let mut command = Command::new("bash");

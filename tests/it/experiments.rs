@@ -5,7 +5,7 @@ use std::fs;
 use crate::workplace::{Workplace, project, record, text};
 
 /// MNIST's four files with a few made-up images, so that no network and no data are needed.
-fn small_mnist(workplace: &Workplace) {
+pub fn small_mnist(workplace: &Workplace) {
     for (part, count) in [("train", 160u32), ("t10k", 40)] {
         let mut images = vec![0, 0, 8, 3];
         let mut labels = vec![0, 0, 8, 1];

@@ -2,8 +2,21 @@
 
 use crate::workplace::Workplace;
 
-const COMMANDS: [&str; 11] = [
-    "run", "plan", "list", "compare", "show", "diff", "rerun", "evaluate", "predict", "explain", "devices",
+const COMMANDS: [&str; 14] = [
+    "run",
+    "plan",
+    "list",
+    "compare",
+    "show",
+    "diff",
+    "rerun",
+    "evaluate",
+    "predict",
+    "explain",
+    "devices",
+    "init",
+    "schema",
+    "completions",
 ];
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::workplace::{Workplace, project, text};
 
 /// The fenced blocks of a language.
-fn blocks(text: &str, language: &str) -> Vec<String> {
+pub fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut current: Option<String> = None;
     for line in text.lines() {

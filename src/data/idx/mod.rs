@@ -5,6 +5,7 @@ mod reader;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use files::{IdxFiles, folder, labels_beside};
@@ -16,7 +17,7 @@ use crate::setting::Problems;
 use crate::{Error, Result};
 
 /// A folder, or the files themselves; each file may be packed with gzip.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IdxConfig {
     /// A folder with files named as MNIST's; those to test with (`t10k-…`) may be missing.

@@ -1,16 +1,17 @@
 //! Element-wise nonlinearities; [`kernel::activation`](crate::kernel::activation) has the formulas.
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Layer, Pass, take_kept};
 use crate::Result;
 use crate::kernel::activation::{self, Activation};
 use crate::model::config::NoKeys;
-use crate::setting::{Kind, Problems, keys_of, read_kind};
+use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
 
 /// x below 0 is scaled.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LeakyReluConfig {
     /// The slope below 0.
@@ -24,7 +25,7 @@ impl Default for LeakyReluConfig {
 }
 
 /// x below 0 goes to −α exponentially.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EluConfig {
     /// α, the negative limit.
@@ -38,10 +39,11 @@ impl Default for EluConfig {
 }
 
 /// A smooth relu.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SoftplusConfig {
     /// How sharp the bend is.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub beta: f64,
     /// Where βx exceeds it, the function is x.
     pub threshold: f64,
@@ -54,8 +56,9 @@ impl Default for SoftplusConfig {
 }
 
 /// Which nonlinearity stands behind a layer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = by_kind::<Self>)]
 pub enum ActivationConfig {
     /// No layer at all.
     None,

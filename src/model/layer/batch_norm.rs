@@ -5,6 +5,7 @@
 //! the running ones.
 
 use candle_core::{DType, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Layer, Pass, take_kept};
@@ -15,12 +16,14 @@ use crate::setting::Problems;
 use crate::{Error, Result};
 
 /// Normalisation over the batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchNormConfig {
     /// Added to the variance before its root is taken.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub eps: f64,
     /// The share of a new batch in the running statistics.
+    #[schemars(range(min = 0, max = 1))]
     pub momentum: f64,
 }
 

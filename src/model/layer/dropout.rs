@@ -1,6 +1,7 @@
 //! Random zeros in training, the identity in evaluation (`PyTorch`'s `Dropout`).
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Layer, Pass, take_kept};
@@ -9,10 +10,11 @@ use crate::kernel::dropout::Mask;
 use crate::setting::Problems;
 
 /// Random zeros in training.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DropoutConfig {
     /// The probability of a zero; the rest is scaled by 1 / (1 − p).
+    #[schemars(range(min = 0, max = 1))]
     pub p: f64,
 }
 

@@ -1,6 +1,14 @@
-//! What keys an experiment may have.
+//! What keys an experiment may have, and what each means and holds, for people and for editors.
+
+mod describe;
+mod sweep;
 
 use std::sync::LazyLock;
+
+use schemars::Schema;
+use serde_json::{Value, json};
+
+pub use describe::{KeyDoc, describe, describe_kind, describe_of_kind};
 
 use super::run_config::RunConfig;
 use super::section::Section;
@@ -11,7 +19,7 @@ use crate::model::layer::activation::ActivationConfig;
 use crate::model::{ArchitectureConfig, InitConfig, ModelSettings, RegularizerConfig};
 use crate::optimizer::OptimizerConfig;
 use crate::scheduler::SchedulerConfig;
-use crate::setting::keys_of;
+use crate::setting::{keys_of, point_at_unknown_keys, settings_schema_of};
 use crate::train::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 
 /// Keys whose values are paths.
@@ -53,6 +61,39 @@ fn list_keys() -> Vec<String> {
     below("train.early_stopping", keys_of::<EarlyStoppingConfig>());
     below("train.checkpoint", keys_of::<CheckpointConfig>());
     keys
+}
+
+/// The JSON Schema (draft 7) of an experiment file.
+///
+/// A file may be part of an experiment: what it extends or sweeps over may bring a key. So nothing is required
+/// but `data` and `model`, and those only without `extends`.
+pub fn experiment() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(make_experiment);
+    &SCHEMA
+}
+
+fn make_experiment() -> Value {
+    let mut root = settings_schema_of::<RunConfig>();
+    let (sweep, definitions) = sweep::sweep(&root);
+    root["title"] = "An experiment of runner".into();
+    root["description"] = "Data, a model, an optimizer and a sweep, which `runner run` trains.".into();
+    root["properties"]["sweep"] = sweep;
+    root["properties"]["extends"] = json!({
+        "type": ["string", "array"],
+        "items": { "type": "string" },
+        "description": "A file whose settings this one adds to and changes, or a list of them, the later ones \
+            winning. Paths are meant from this file.",
+    });
+    root["definitions"] = Value::Object(definitions);
+    if let Some(root) = root.as_object_mut() {
+        root.remove("required");
+    }
+    root["if"] = json!({ "required": ["extends"] });
+    root["else"] = json!({ "required": ["data", "model"] });
+    if let Ok(schema) = <&mut Schema>::try_from(&mut root) {
+        point_at_unknown_keys(schema);
+    }
+    root
 }
 
 #[cfg(test)]

@@ -1,0 +1,303 @@
+//! The JSON Schemas that editors check with: what they accept, what they refuse and where, held against what
+//! the program itself does.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
+use runner::config::schema;
+use serde_json::Value;
+
+use crate::readme::blocks;
+use crate::workplace::{SMALL, Workplace, project, record};
+
+const HEAD: &str = "data.source = 'digits'\nmodel.kind = 'mlp'\n";
+
+fn printed(arguments: &[&str]) -> Value {
+    serde_json::from_str(&Workplace::new().run(arguments)).unwrap()
+}
+
+fn validator() -> Validator {
+    jsonschema::validator_for(schema::experiment()).unwrap()
+}
+
+fn document(text: &str) -> Value {
+    toml::from_str(text).unwrap_or_else(|error| panic!("{text}\n{error}"))
+}
+
+/// Where the errors stand, an unknown key at itself.
+fn places(validator: &Validator, document: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for error in validator.iter_errors(document) {
+        let at = error.instance_path().to_string();
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected, .. } => {
+                found.extend(unexpected.iter().map(|key| format!("{at}/{key}")));
+            }
+            _ => _ = found.insert(at),
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn accepted(text: &str) {
+    let found = places(&validator(), &document(text));
+    assert!(found.is_empty(), "{found:?} in\n{text}");
+}
+
+#[track_caller]
+fn refused(text: &str, at: &[&str]) {
+    let found = places(&validator(), &document(&format!("{HEAD}{text}")));
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), at, "{text}");
+}
+
+#[test]
+fn the_schemas_are_schemas() {
+    for (arguments, title) in
+        [(&["schema"][..], "An experiment of runner"), (&["schema", "run"], "The record of a run")]
+    {
+        let schema = printed(arguments);
+        assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+        assert_eq!(schema["title"], title);
+        jsonschema::draft7::meta::validate(&schema).unwrap();
+    }
+    assert_eq!(printed(&["schema"]), *schema::experiment());
+}
+
+#[test]
+fn what_ships_is_accepted() {
+    let mut seen = 0;
+    for entry in fs::read_dir(project().join("experiments")).unwrap() {
+        accepted(&fs::read_to_string(entry.unwrap().path()).unwrap());
+        seen += 1;
+    }
+    for block in blocks(&fs::read_to_string(project().join("README.md")).unwrap(), "toml") {
+        accepted(&block);
+        seen += 1;
+    }
+    assert!(seen >= 5, "only {seen} were found");
+}
+
+#[test]
+fn what_the_program_writes_is_accepted() {
+    let workplace = Workplace::new();
+    workplace.write("a.toml", SMALL);
+    workplace.run(&["run", "a.toml", "-s", "train.epochs=1"]);
+    let run = workplace.only_run("a");
+    accepted(&fs::read_to_string(run.join("config.toml")).unwrap());
+    accepted(&fs::read_to_string(run.parent().unwrap().join("experiment.toml")).unwrap());
+    let records = jsonschema::validator_for(&printed(&["schema", "run"])).unwrap();
+    let mut record = record(&run);
+    assert_eq!(places(&records, &record), BTreeSet::new());
+    record["test"]["loss"] = Value::Null;
+    record["added_later"] = true.into();
+    assert_eq!(places(&records, &record), BTreeSet::new());
+    record["status"] = "done".into();
+    record["test"]["accuracy"] = "high".into();
+    record["data"]["train"] = (-1).into();
+    let wrong: Vec<String> = places(&records, &record).into_iter().collect();
+    assert_eq!(wrong, ["/data/train", "/status", "/test/accuracy"]);
+}
+
+#[test]
+fn every_spelling_is_accepted() {
+    for text in [
+        "model.activation = 'relu'\nmodel.regularizer = 'none'\nmodel.init = 'zeros'\n",
+        "model.regularizer = ['batch_norm', { kind = 'dropout', p = 0.2 }]\nmodel.hidden = []\n",
+        "optimizer = 'sgd'\nloss = 'cross_entropy'\nmetrics = ['accuracy', { kind = 'accuracy' }]\n",
+        "optimizer = { kind = 'adamw', betas = [0.9, 0.99], lr = 1 }\nscheduler = { kind = 'step', step_size = 3 }\n",
+        // The kind may come from the file that this one extends.
+        "extends = ['base.toml', 'more.toml']\noptimizer.momentum = 0.9\nmodel.regularizer.p = 0.3\n",
+        "device = 'cuda:1'\nseed = 0\nname = 'a.b-c_1'\ndata.split.valid = 0.1\n",
+        "[sweep]\nseeds = [1, 2]\n[sweep.grid]\n'optimizer.lr' = [1e-3, 1]\noptimizer.kind = ['sgd', 'adam']\n\
+         'model.regularizer' = ['none', ['batch_norm', 'dropout'], { kind = 'dropout', p = 0.1 }]\n\
+         optimizer.momentum = { values = [0.0, 0.9], when = { 'optimizer.kind' = 'sgd' } }\n\
+         'train.epochs' = { from = 5, to = 20, step = 5 }\n'model.hidden' = [[64], [64, 32]]\n\
+         model.'regularizer.p' = { linspace = [0.0, 0.5], count = 4, when.data.source = ['digits', 'mnist'] }\n",
+        "[sweep.grid]\noptimizer = [{ kind = 'sgd', momentum = 0.9 }, 'adam']\n\
+         'optimizer.lr' = { logspace = [1e-4, 1e-1], count = 4 }\n",
+        "[[sweep.zip]]\n'optimizer.lr' = [0.1, 0.2]\n'train.batch_size' = [32, 64]\n[[sweep.exclude]]\n\
+         'optimizer.lr' = { min = 0.1 }\noptimizer.kind = ['sgd']\n'model.hidden' = [64, 32]\n\
+         [[sweep.union]]\ngrid.seed = [1, 2]\n[[sweep.union]]\nrandom = { samples = 3, 'seed' = 1 }\n",
+        "[sweep.random]\nsamples = 20\nseed = 1\n'optimizer.lr' = { log_uniform = [1e-5, 1e-1] }\n\
+         train.batch_size = { int_uniform = [16, 64] }\nmodel.activation = { choice = ['relu', { kind = 'elu' }] }\n\
+         'model.regularizer.p' = { uniform = [0, 0.5] }\n",
+    ] {
+        accepted(&format!("{HEAD}{text}"));
+    }
+}
+
+#[test]
+fn what_is_wrong_is_refused_at_its_key() {
+    for (text, at) in [
+        // Unknown keys, one for each table.
+        ("sed = 1", &["/sed"][..]),
+        ("data.normalise = 'unit'", &["/data/normalise"]),
+        ("data.split = { trian = 0.8 }", &["/data/split/trian"]),
+        ("model.layer = 3", &["/model/layer"]),
+        ("model.activation = { kind = 'elu', beta = 1 }", &["/model/activation/beta"]),
+        ("model.init = { kind = 'zeros', gain = 1 }", &["/model/init/gain"]),
+        ("model.regularizer = [{ kind = 'dropout', q = 1 }]", &["/model/regularizer/0/q"]),
+        ("loss.weight = 1", &["/loss/weight"]),
+        ("optimizer.momentun = 0.9", &["/optimizer/momentun"]),
+        ("scheduler = { kind = 'cosine', gamma = 1 }", &["/scheduler/gamma"]),
+        ("train.epoch = 1", &["/train/epoch"]),
+        ("train.early_stopping.patient = 1", &["/train/early_stopping/patient"]),
+        ("train.checkpoint.keep_all = true", &["/train/checkpoint/keep_all"]),
+        // Keys of another kind.
+        ("optimizer = { kind = 'adam', momentum = 0.9 }", &["/optimizer/momentum"]),
+        ("data = { source = 'digits', samples = 3 }", &["/data/samples"]),
+        // Unknown kinds and words.
+        ("optimizer.kind = 'sdg'", &["/optimizer/kind"]),
+        ("optimizer = 'sdg'", &["/optimizer"]),
+        ("model.regularizer = ['none', 'dropuot']", &["/model/regularizer/1"]),
+        ("metrics = ['acuracy']", &["/metrics/0"]),
+        ("data.normalize = 'units'", &["/data/normalize"]),
+        ("device = 'gpu'", &["/device"]),
+        // Wrong types.
+        ("seed = '42'", &["/seed"]),
+        ("train.epochs = 'twenty'", &["/train/epochs"]),
+        ("train.shuffle = 1", &["/train/shuffle"]),
+        ("model.regularizer = 3", &["/model/regularizer"]),
+        ("optimizer = { kind = 'adam', betas = [0.9] }", &["/optimizer/betas"]),
+        ("extends = 3", &["/extends"]),
+        // Sweeps.
+        ("sweep.sedes = 3", &["/sweep/sedes"]),
+        ("sweep.seeds = 0", &["/sweep/seeds"]),
+        ("sweep.grid.'optimizer.lr' = [1e-3, 1e-2, -1]", &["/sweep/grid/optimizer.lr/2"]),
+        ("sweep.grid.'optimizer.lr' = 1e-3", &["/sweep/grid/optimizer.lr"]),
+        ("sweep.grid.optimizer.lr = [1, 'a']", &["/sweep/grid/optimizer/lr/1"]),
+        ("sweep.grid.'optimizer.lrr' = [1]", &["/sweep/grid/optimizer.lrr"]),
+        ("sweep.grid.'train.epochs' = []", &["/sweep/grid/train.epochs"]),
+        ("sweep.grid.'train.epochs' = { from = 1, to = 2 }", &["/sweep/grid/train.epochs"]),
+        (
+            "sweep.grid.'train.epochs' = { linspace = [1, 2], step = 2, count = 2 }",
+            &["/sweep/grid/train.epochs/step"],
+        ),
+        (
+            "sweep.grid.'optimizer.lr' = { logspace = [0, 1], count = 2 }",
+            &["/sweep/grid/optimizer.lr/logspace/0"],
+        ),
+        (
+            "sweep.grid.optimizer = ['adam', { kind = 'adam', momentum = 1 }]",
+            &["/sweep/grid/optimizer/1/momentum"],
+        ),
+        (
+            "sweep.grid.'train.shuffle' = { linspace = [0, 1], count = 2 }",
+            &[
+                "/sweep/grid/train.shuffle",
+                "/sweep/grid/train.shuffle/count",
+                "/sweep/grid/train.shuffle/linspace",
+            ],
+        ),
+        (
+            "sweep.grid.seed = { values = [1], when = { 'optimizer.kind' = 'sdg' } }",
+            &["/sweep/grid/seed/when/optimizer.kind"],
+        ),
+        (
+            "[[sweep.zip]]\nseed = [1]\n[[sweep.zip]]\n'train.epochs' = [1, 0]",
+            &["/sweep/zip/1/train.epochs/1"],
+        ),
+        ("[[sweep.exclude]]\n'optimizer.lr' = { least = 1 }", &["/sweep/exclude/0/optimizer.lr/least"]),
+        ("[[sweep.union]]\nseeds = 3", &["/sweep/union/0/seeds"]),
+        ("[sweep.random]\nsamples = 0", &["/sweep/random/samples"]),
+        ("[sweep.random]\n'train.epochs' = { uniform = [1, 2] }", &["/sweep/random/train.epochs/uniform"]),
+        ("[sweep.random]\n'optimizer.lr' = { choice = [0.1, 0] }", &["/sweep/random/optimizer.lr/choice/1"]),
+    ] {
+        refused(text, at);
+    }
+    let empty = places(&validator(), &document("seed = 1"));
+    assert_eq!(empty.len(), 1, "`data` and `model` are missing at the root: {empty:?}");
+}
+
+/// Values that the program refuses, and the schema as well.
+#[test]
+fn the_schema_knows_the_ranges_of_the_program() {
+    let table = [
+        ("name", "'a/b'"),
+        ("name", "'.hidden'"),
+        ("seed", "-1"),
+        ("device", "'cuda:x'"),
+        ("data.split.train", "0"),
+        ("data.split.train", "1.1"),
+        ("data.split.valid", "-0.1"),
+        ("data.split.test", "1.5"),
+        ("data", "{ source = 'synthetic', samples = 0 }"),
+        ("data", "{ source = 'synthetic', image_size = [0, 28] }"),
+        ("data", "{ source = 'synthetic', image_size = [28, 4097] }"),
+        ("data", "{ source = 'synthetic', channels = 65 }"),
+        ("data", "{ source = 'synthetic', num_classes = 1 }"),
+        ("data", "{ source = 'synthetic', num_classes = 10001 }"),
+        ("data", "{ source = 'synthetic', noise = 1.5 }"),
+        ("model.layers", "0"),
+        ("model.layers", "1001"),
+        ("model.hidden", "[64, 0]"),
+        ("model.hidden", "[16777217]"),
+        ("model.activation", "{ kind = 'softplus', beta = 0 }"),
+        ("model.regularizer", "{ kind = 'dropout', p = 1.5 }"),
+        ("model.regularizer", "['none', { kind = 'dropout', p = -0.1 }]"),
+        ("model.regularizer", "{ kind = 'batch_norm', eps = 0 }"),
+        ("model.regularizer", "{ kind = 'batch_norm', momentum = 1.1 }"),
+        ("model.init", "{ kind = 'normal', std = -1 }"),
+        ("model.init", "{ kind = 'xavier_uniform', gain = -1 }"),
+        ("model.init", "{ kind = 'kaiming_normal', mode = 'fan' }"),
+        ("optimizer", "{ kind = 'sgd', lr = 0 }"),
+        ("optimizer", "{ kind = 'sgd', momentum = -0.1 }"),
+        ("optimizer", "{ kind = 'sgd', weight_decay = -1 }"),
+        ("optimizer", "{ kind = 'adam', lr = -1 }"),
+        ("optimizer", "{ kind = 'adam', betas = [1.0, 0.9] }"),
+        ("optimizer", "{ kind = 'adam', betas = [0.9, -0.1] }"),
+        ("optimizer", "{ kind = 'adam', eps = -1e-9 }"),
+        ("optimizer", "{ kind = 'adam', weight_decay = -1 }"),
+        ("optimizer", "{ kind = 'adamw', lr = 0 }"),
+        ("optimizer", "{ kind = 'adamw', betas = [0.9, 1] }"),
+        ("optimizer", "{ kind = 'adamw', eps = -1 }"),
+        ("optimizer", "{ kind = 'adamw', weight_decay = -1 }"),
+        ("scheduler", "{ kind = 'step', step_size = 0 }"),
+        ("scheduler", "{ kind = 'step', step_size = 1, gamma = 0 }"),
+        ("scheduler", "{ kind = 'cosine', t_max = 0 }"),
+        ("scheduler", "{ kind = 'cosine', eta_min = -1 }"),
+        ("train.epochs", "0"),
+        ("train.batch_size", "0"),
+        ("train.early_stopping.patience", "0"),
+        ("train.early_stopping.min_delta", "-1"),
+        ("train.checkpoint.every", "0"),
+    ];
+    let validator = validator();
+    let workplace = Workplace::new();
+    for (key, value) in table {
+        let mut lines = vec!["data.source = 'digits'", "model.kind = 'mlp'"];
+        lines.retain(|line| !line.starts_with(&format!("{key}.")));
+        let text = format!("{}\n{key} = {value}\n", lines.join("\n"));
+        workplace.write("a.toml", &text);
+        assert_eq!(workplace.fail(&["plan", "a.toml"]).0, 2, "{text}");
+        let found = places(&validator, &document(&text));
+        let table = format!("/{}", key.replace('.', "/"));
+        assert!(found.iter().any(|place| place.starts_with(&table)), "{text}{found:?}");
+    }
+}
+
+#[test]
+fn every_key_is_described() {
+    let document = schema::experiment();
+    for key in schema::keys() {
+        let doc = schema::describe(&runner::setting::KeyPath::parse(key))
+            .unwrap_or_else(|| panic!("`{key}` is not in the schema"));
+        assert!(!doc.meaning.trim().is_empty(), "`{key}` has no description");
+        assert_ne!(doc.kind_of_value, "a value", "{key}");
+        assert!(!doc.meaning.contains("[`") && !doc.meaning.contains("::"), "{key}: {}", doc.meaning);
+        // Whatever can be set can be swept.
+        for table in ["grid", "random"] {
+            let properties = &document["properties"]["sweep"]["properties"][table]["properties"];
+            assert!(properties[key.as_str()].is_object(), "`{key}` is missing in sweep.{table}");
+        }
+    }
+    for section in schema::sections() {
+        for kind in section.kinds {
+            let meaning = schema::describe_kind(section.at(), kind);
+            assert!(meaning.is_some_and(|text| !text.is_empty()), "{} {kind}", section.path);
+        }
+    }
+}
