@@ -15,6 +15,7 @@ use crate::{Error, Result};
 const TEMPLATES: &[(&str, &str)] = &[
     ("quickstart", include_str!("../../experiments/quickstart.toml")),
     ("dropout_sweep", include_str!("../../experiments/dropout_sweep.toml")),
+    ("optimizer_search", include_str!("../../experiments/optimizer_search.toml")),
     ("mnist_baseline", include_str!("../../experiments/mnist_baseline.toml")),
     ("mnist_dnn", include_str!("../../experiments/mnist_dnn.toml")),
 ];

@@ -33,11 +33,11 @@ pub fn execute(cli: Cli) -> u8 {
         Ok(Ok(code)) => code,
         Ok(Err(error)) if is_closed_pipe(&error) => EXIT_OK,
         Ok(Err(error)) => {
-            say(&diagnostic::render(&error));
+            say(&diagnostic::render(&error, error_width()));
             error.exit_code()
         }
         Err(_) => {
-            say(&diagnostic::render(&Error::Bug("the program panicked".into())));
+            say(&diagnostic::render(&Error::Bug("the program panicked".into()), error_width()));
             EXIT_BUG
         }
     }
@@ -101,6 +101,11 @@ fn render(table: &Table, format: FormatArgs) -> Result<String> {
 /// Columns of the terminal that standard output is, if it is one.
 fn width() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
+/// Columns of the terminal that standard error is, if it is one.
+fn error_width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0))
 }
 
 /// The settings of the environment and of the command line.

@@ -18,11 +18,11 @@ impl Experiment {
                 tree.insert(key.clone(), value.clone());
             }
         }
-        let sweep = self.sweep();
-        if !sweep.is_empty() {
-            tree.insert("sweep".to_owned(), Value::Table(sweep));
-        }
-        toml::to_string(&tree).map_err(|error| Error::Bug(format!("failed to write the experiment: {error}")))
+        let mut text = toml::to_string(&tree)
+            .map_err(|error| Error::Bug(format!("failed to write the experiment: {error}")))?;
+        // By hand: the order of axes counts, and a serializer puts tables behind plain values.
+        write_table(&mut text, "sweep", &self.sweep());
+        Ok(text)
     }
 
     fn sweep(&self) -> Table {
@@ -52,6 +52,46 @@ impl Experiment {
         }
         sweep
     }
+}
+
+/// Writes `[name]` with a line a key, and below it the parts of a sweep as tables of their own.
+fn write_table(text: &mut String, name: &str, table: &Table) {
+    let is_part = |key: &str, value: &Value| match value {
+        Value::Table(_) => ["grid", "random"].contains(&key),
+        Value::Array(_) => ["zip", "union", "exclude"].contains(&key),
+        _ => false,
+    };
+    let mut lines = table.iter().filter(|(key, value)| !is_part(key, value)).peekable();
+    if lines.peek().is_some() {
+        text.push_str(&format!("\n[{name}]\n"));
+        lines.for_each(|(key, value)| write_line(text, key, value));
+    }
+    for (key, value) in table.iter().filter(|(key, value)| is_part(key, value)) {
+        let name = format!("{name}.{key}");
+        match value {
+            Value::Table(axes) => {
+                text.push_str(&format!("\n[{name}]\n"));
+                axes.iter().for_each(|(key, value)| write_line(text, key, value));
+            }
+            Value::Array(entries) => {
+                for entry in entries.iter().filter_map(Value::as_table) {
+                    text.push_str(&format!("\n[[{name}]]\n"));
+                    if key == "union" {
+                        write_table(text, &name, entry);
+                    } else {
+                        entry.iter().for_each(|(key, value)| write_line(text, key, value));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn write_line(text: &mut String, key: &str, value: &Value) {
+    let is_bare = key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
+    let key = if is_bare && !key.is_empty() { key.to_owned() } else { Value::String(key.to_owned()).to_string() };
+    text.push_str(&format!("{key} = {value}\n"));
 }
 
 /// Grid, zips and random part, in the order in which they stand.

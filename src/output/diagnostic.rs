@@ -5,45 +5,66 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use crate::Error;
 use crate::setting::Diagnostic;
 
-/// The text of an error, with colours; strip them where they are not wanted.
-pub fn render(error: &Error) -> String {
+/// Columns where the terminal does not say, and the most where it does: longer lines are hard to read.
+const WIDTH: usize = 80;
+const WIDEST: usize = 100;
+/// Columns before the text of a title.
+const TITLE: usize = "error: ".len();
+/// Columns before the text of a note, beside the number of the line.
+const NOTE: usize = "  = note: ".len();
+/// Columns between the number of a line and its text.
+const GUTTER: usize = " | ".len();
+
+/// The text of an error, with colours; strip them where they are not wanted. `columns` is the width of the
+/// terminal, if it is one.
+pub fn render(error: &Error, columns: Option<usize>) -> String {
+    let width = columns.map_or(WIDTH, |columns| columns.clamp(WIDTH / 2, WIDEST));
     match error {
         Error::Settings(found) => {
-            let mut texts: Vec<String> = found.iter().map(render_one).collect();
+            let mut texts: Vec<String> = found.iter().map(|found| render_one(found, width)).collect();
             if found.len() > 1 {
-                texts.push(plain(&format!("{} problems; nothing was started", found.len())));
+                texts.push(plain(&format!("{} problems; nothing was started", found.len()), width));
             }
             texts.join("\n\n")
         }
-        other => plain(&other.to_string()),
+        other => plain(&other.to_string(), width),
     }
 }
 
-fn plain(text: &str) -> String {
-    Renderer::styled().render(&[Group::with_title(Level::ERROR.primary_title(text))])
+fn plain(text: &str, width: usize) -> String {
+    let title = textwrap::fill(text, width - TITLE);
+    Renderer::styled().render(&[Group::with_title(Level::ERROR.primary_title(title))])
 }
 
-fn render_one(diagnostic: &Diagnostic) -> String {
-    let mut group = Group::with_title(Level::ERROR.primary_title(&diagnostic.message));
-    if let Some(excerpt) = &diagnostic.excerpt {
+fn render_one(diagnostic: &Diagnostic, width: usize) -> String {
+    let Diagnostic { message, excerpt, label, notes, help } = diagnostic;
+    let title = textwrap::fill(message, width - TITLE);
+    let mut group = Group::with_title(Level::ERROR.primary_title(title));
+    let mut more: Vec<String> = Vec::new();
+    let mut numbers = 0;
+    if let Some(excerpt) = excerpt {
+        numbers = excerpt.position().0.to_string().len();
         let span = excerpt.span.start.min(excerpt.text.len())..excerpt.span.end.min(excerpt.text.len());
         let mut annotation = AnnotationKind::Primary.span(span);
-        if !diagnostic.label.is_empty() {
-            annotation = annotation.label(&diagnostic.label);
+        // A label that does not fit beside the caret stands below.
+        let caret = numbers + GUTTER + excerpt.end_column();
+        if caret + label.chars().count() < width {
+            annotation = annotation.label((!label.is_empty()).then_some(label.as_str()));
+        } else {
+            more.push(label.clone());
         }
         let snippet = Snippet::source(&*excerpt.text).path(&excerpt.origin).annotation(annotation);
         group = group.element(snippet);
-    } else if !diagnostic.label.is_empty() {
-        group = group.element(Level::NOTE.message(&diagnostic.label));
+        more.extend(excerpt.via.as_deref().map(|via| format!("extended by {via}")));
+    } else if !label.is_empty() {
+        more.push(label.clone());
     }
-    if let Some(via) = diagnostic.excerpt.as_ref().and_then(|excerpt| excerpt.via.as_deref()) {
-        group = group.element(Level::NOTE.message(format!("extended by {via}")));
+    let fill = |text: &str| textwrap::fill(text, width - NOTE - numbers);
+    for note in more.iter().chain(notes) {
+        group = group.element(Level::NOTE.message(fill(note)));
     }
-    for note in &diagnostic.notes {
-        group = group.element(Level::NOTE.message(note));
+    if let Some(help) = help {
+        group = group.element(Level::HELP.message(fill(help)));
     }
-    if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(help));
-    }
-    Renderer::styled().render(&[group])
+    Renderer::styled().term_width(width).render(&[group])
 }

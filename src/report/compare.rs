@@ -472,24 +472,4 @@ mod tests {
         damaged.entry.record = RunRecord { status: Status::Failed, ..RunRecord::default() };
         assert_eq!(lines(&compared(&[damaged], false)), [" | 0 1 0 | -"]);
     }
-
-    /// 32 times as many runs take about 40 times as long (caches), a square would take 1,024 times as long.
-    /// The bound lies far from both, so that a busy machine does not decide.
-    #[test]
-    fn time_grows_with_the_number_of_runs_and_not_with_its_square() {
-        let seconds = |count: usize| {
-            let runs: Vec<Made> = (0..count)
-                .map(|index| {
-                    let settings = format!("p = {}\nseed = {}", index / 4, index % 4);
-                    run(&index.to_string(), &settings, index as f64)
-                })
-                .collect();
-            let start = std::time::Instant::now();
-            assert_eq!(compared(&runs, false).groups.len(), count / 4);
-            start.elapsed().as_secs_f64()
-        };
-        let quickest = |count| (0..3).map(|_| seconds(count)).fold(f64::INFINITY, f64::min);
-        let (small, large) = (quickest(2_000), quickest(64_000));
-        assert!(large < 200.0 * small, "{small} s, {large} s");
-    }
 }

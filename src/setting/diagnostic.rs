@@ -40,6 +40,12 @@ impl Excerpt {
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
+    /// The column behind the stretch, or behind its first line if it has more.
+    pub fn end_column(&self) -> usize {
+        let marked = self.text.get(self.span.clone()).unwrap_or_default();
+        self.position().1 + marked.lines().next().unwrap_or_default().chars().count().max(1)
+    }
+
     /// Origin, line and column: `experiments/a.toml:12:5`.
     pub fn place(&self) -> String {
         let (line, column) = self.position();
