@@ -2,12 +2,16 @@
 
 #![expect(missing_docs, reason = "flattened arguments have the help of their own struct")]
 
+mod data;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::device::DeviceConfig;
 use crate::output::color::ColorChoice;
+
+pub use self::data::{DataArgs, DataCommand, FetchArgs};
 
 /// Runs machine-learning experiments that are described in TOML files.
 ///
@@ -48,6 +52,8 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Predict with a trained run
     Predict(PredictArgs),
+    /// Download data sets
+    Data(DataArgs),
     /// List the devices that runs can train on
     Devices(FormatArgs),
 }

@@ -1,6 +1,7 @@
 //! One file a subcommand: thin scripts over the library. Only here do results meet the terminal.
 
 mod compare;
+mod data;
 mod devices;
 mod diff;
 mod evaluate;
@@ -49,6 +50,7 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Rerun(args) => rerun::execute(&args),
         Command::Evaluate(args) => evaluate::execute(&args),
         Command::Predict(args) => predict::execute(&args),
+        Command::Data(args) => data::execute(&args),
         Command::Devices(args) => devices::execute(args),
     }
 }

@@ -7,6 +7,7 @@ pub mod color;
 pub mod curve;
 pub mod diagnostic;
 mod export;
+pub mod fetch;
 pub mod number;
 pub mod progress;
 pub mod table;
@@ -14,5 +15,6 @@ pub mod view;
 
 pub use color::ColorChoice;
 pub use curve::curve;
+pub use fetch::FetchProgress;
 pub use progress::{Progress, RunProgress};
 pub use table::{Cell, Column, Table};

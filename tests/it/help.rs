@@ -2,8 +2,8 @@
 
 use crate::workplace::Workplace;
 
-const COMMANDS: [&str; 10] =
-    ["run", "plan", "list", "compare", "show", "diff", "rerun", "evaluate", "predict", "devices"];
+const COMMANDS: [&str; 11] =
+    ["run", "plan", "list", "compare", "show", "diff", "rerun", "evaluate", "predict", "data", "devices"];
 
 #[test]
 fn help_of_every_command() {
@@ -13,6 +13,7 @@ fn help_of_every_command() {
     for command in COMMANDS {
         insta::assert_snapshot!(format!("help_{command}"), workplace.run(&[command, "--help"]));
     }
+    insta::assert_snapshot!("help_data_fetch", workplace.run(&["data", "fetch", "--help"]));
     // Nothing is listed that is not tested here, and the other way round.
     let listed: Vec<&str> = top
         .lines()

@@ -3,6 +3,7 @@
 mod concurrent;
 mod errors;
 mod experiments;
+mod fetch;
 mod help;
 mod layering;
 mod parity;
