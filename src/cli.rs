@@ -2,6 +2,8 @@
 
 #![expect(missing_docs, reason = "flattened arguments have the help of their own struct")]
 
+mod data;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +11,8 @@ use clap_complete::Shell;
 
 use crate::device::DeviceConfig;
 use crate::output::color::ColorChoice;
+
+pub use self::data::{DataArgs, DataCommand, FetchArgs};
 
 /// Runs machine-learning experiments that are described in TOML files.
 ///
@@ -51,6 +55,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Show where the value of a setting comes from
     Explain(ExplainArgs),
+    /// Download data sets
+    Data(DataArgs),
     /// List the devices that runs can train on
     Devices(FormatArgs),
     /// Write a commented experiment file to start from

@@ -12,7 +12,7 @@ pub const EXIT_OK: u8 = 0;
 pub const EXIT_RUNS: u8 = 1;
 /// The request is wrong: configuration, arguments, absent or unreadable data. Nothing was started.
 pub const EXIT_REQUEST: u8 = 2;
-/// The environment is: a device, the disk, a permission.
+/// The environment is: a device, the disk, the network, a permission.
 pub const EXIT_ENVIRONMENT: u8 = 3;
 /// A bug of ours.
 pub const EXIT_BUG: u8 = 70;

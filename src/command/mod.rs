@@ -2,6 +2,7 @@
 
 mod compare;
 mod completions;
+mod data;
 mod devices;
 mod diff;
 mod evaluate;
@@ -55,6 +56,7 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Evaluate(args) => evaluate::execute(&args),
         Command::Predict(args) => predict::execute(&args),
         Command::Explain(args) => explain::execute(&args),
+        Command::Data(args) => data::execute(&args),
         Command::Devices(args) => devices::execute(args),
         Command::Init(args) => init::execute(&args),
         Command::Schema(args) => schema::execute(&args),

@@ -90,7 +90,8 @@ fn write_table(text: &mut String, name: &str, table: &Table) {
 
 fn write_line(text: &mut String, key: &str, value: &Value) {
     let is_bare = key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
-    let key = if is_bare && !key.is_empty() { key.to_owned() } else { Value::String(key.to_owned()).to_string() };
+    let key =
+        if is_bare && !key.is_empty() { key.to_owned() } else { Value::String(key.to_owned()).to_string() };
     text.push_str(&format!("{key} = {value}\n"));
 }
 

@@ -2,12 +2,13 @@
 //!
 //! A [`DataConfig`] becomes a [`Dataset`] that all runs share, a [`Split`] of its rows and a
 //! [`Preprocessing`] that is fitted on the train part alone. Pixels stay bytes until a batch is gathered.
-//! [`input`] reads the files that a trained model is applied to. A source is one file here, one variant of
+//! [`input`] reads the files that a trained model is applied to, [`fetch`] downloads data sets. A source is one file here, one variant of
 //! [`SourceConfig`] and one arm in each of its matches. Nothing here knows of models or of the run's seed.
 
 mod dataset;
 mod digits;
 mod fashion_mnist;
+pub mod fetch;
 mod file;
 mod fingerprint;
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod color;
 pub mod curve;
 pub mod diagnostic;
 mod export;
+pub mod fetch;
 pub mod number;
 pub mod progress;
 pub mod table;
@@ -15,5 +16,6 @@ pub mod view;
 
 pub use color::ColorChoice;
 pub use curve::curve;
+pub use fetch::FetchProgress;
 pub use progress::{Progress, RunProgress};
 pub use table::{Cell, Column, Table};

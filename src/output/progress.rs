@@ -101,6 +101,14 @@ impl Progress {
         self.print(text);
     }
 
+    /// Shows `bar` below the others where there are bars.
+    pub(super) fn add(&self, bar: ProgressBar) -> Option<ProgressBar> {
+        match &*self.0 {
+            Display::Bars { all, .. } => Some(all.add(bar)),
+            Display::Quiet(_) | Display::Lines(_) => None,
+        }
+    }
+
     /// Takes the bars away.
     pub fn finish(&self) {
         if let Display::Bars { all, sweep } = &*self.0 {
@@ -248,7 +256,7 @@ fn left(state: &ProgressState, out: &mut dyn std::fmt::Write) {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
+pub(super) fn style(template: &str) -> ProgressStyle {
     // The templates are constants; were one wrong, the plain bar would still show the way.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())

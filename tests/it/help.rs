@@ -2,7 +2,7 @@
 
 use crate::workplace::Workplace;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "run",
     "plan",
     "list",
@@ -13,6 +13,7 @@ const COMMANDS: [&str; 14] = [
     "evaluate",
     "predict",
     "explain",
+    "data",
     "devices",
     "init",
     "schema",
@@ -27,6 +28,7 @@ fn help_of_every_command() {
     for command in COMMANDS {
         insta::assert_snapshot!(format!("help_{command}"), workplace.run(&[command, "--help"]));
     }
+    insta::assert_snapshot!("help_data_fetch", workplace.run(&["data", "fetch", "--help"]));
     // Nothing is listed that is not tested here, and the other way round.
     let listed: Vec<&str> = top
         .lines()

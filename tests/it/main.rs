@@ -7,6 +7,7 @@ mod expansion;
 mod experiments;
 mod explain;
 mod extends;
+mod fetch;
 mod folds;
 mod fuzzing;
 mod help;

@@ -46,14 +46,19 @@ impl IdxFiles {
         }
     }
 
-    /// Those with MNIST's names, all four.
-    pub fn all_in_folder(folder: &Path) -> Result<Self> {
+    /// Those with MNIST's names, all four, of the data set `name`.
+    pub fn all_in_folder(folder: &Path, name: &str) -> Result<Self> {
         let missing: Vec<&str> =
             TRAIN.into_iter().chain(TEST).filter(|name| find(folder, name).is_none()).collect();
         if missing.is_empty() {
             Self::in_folder(folder)
         } else {
-            Err(absent(folder, &missing, "; put them there, or say with `data.path` where they are"))
+            let way = if cache(name).as_deref() == Some(folder) {
+                format!("download them with `runner data fetch {name}`")
+            } else {
+                "put them there".to_owned()
+            };
+            Err(absent(folder, &missing, &format!("; {way}, or say with `data.path` where they are")))
         }
     }
 
@@ -147,10 +152,15 @@ pub(in super::super) fn folder(path: Option<&Path>, name: &str) -> Result<PathBu
     if let Some(path) = path {
         return absolute(path);
     }
-    let cache = cache_folder(std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from), std::env::home_dir());
-    cache.map(|cache| cache.join("runner").join(name)).ok_or_else(|| {
+    cache(name).ok_or_else(|| {
         Error::Environment(format!("there is no home folder to look for {name} in: set `data.path`"))
     })
+}
+
+/// The folder `name` in the cache of `runner`; `None` where there is no home folder.
+pub(in super::super) fn cache(name: &str) -> Option<PathBuf> {
+    let cache = cache_folder(std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from), std::env::home_dir());
+    cache.map(|cache| cache.join("runner").join(name))
 }
 
 /// As the XDG base directory specification has it: a relative `$XDG_CACHE_HOME` counts as unset.
@@ -224,6 +234,7 @@ mod tests {
         std::fs::remove_file(folder.path().join("t10k-images-idx3-ubyte.gz")).unwrap();
         assert!(in_folder(folder.path()).load().unwrap().test.is_none());
         let error = MnistConfig { path: Some(folder.path().into()) }.load().unwrap_err().to_string();
+        assert!(!error.contains("runner data fetch"), "it would go elsewhere: {error}");
         assert!(error.contains("is without t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"), "{error}");
         assert!(error.contains("put them there"), "{error}");
     }
