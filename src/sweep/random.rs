@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::axis::{Axis, MOST_RUNS, Places, When, problem, round, rounded};
 use super::condition::Rule;
 use crate::rng::{Draws, Purpose, Stream};
-use crate::setting::{KeyPath, Problem, read};
+use crate::setting::{KeyPath, Place, Problem, nearest, read};
 
 /// Keys by which a table describes a distribution instead of holding settings.
 const FORMS: [&str; 4] = ["uniform", "log_uniform", "int_uniform", "choice"];
@@ -107,10 +107,7 @@ impl Maker {
                     Err(found) => problems.extend(found),
                 },
                 Value::Table(inner) if !inner.is_empty() => self.flatten(inner, &key, &written, problems),
-                _ => {
-                    let expected = "expected { uniform = [a, b] }, { log_uniform = [a, b] }, { int_uniform = [a, b] } or { choice = […] }";
-                    problems.push(problem(&written, format!("`{key}` has no distribution"), expected));
-                }
+                _ => problems.push(no_distribution(name, &key, &written)),
             }
         }
     }
@@ -135,6 +132,23 @@ impl Maker {
             if picks.is_empty() { Places::Whole } else { Places::Picked(KeyPath::parse("choice"), picks) };
         let described = Some(value.clone());
         Ok(Axis { key: Arc::new(key), values, dimension: 0, written, places, when, described })
+    }
+}
+
+/// What is no distribution: perhaps the name of one that was mistyped.
+fn no_distribution(name: &str, key: &KeyPath, written: &KeyPath) -> Problem {
+    match nearest(name, FORMS) {
+        Some(near) => Problem {
+            path: written.clone(),
+            place: Place::Key,
+            message: format!("unknown distribution `{name}`"),
+            expected: format!("expected one of: {}", FORMS.join(", ")),
+            help: Some(format!("did you mean \"{near}\"?")),
+        },
+        None => {
+            let expected = "expected a table with one of: uniform, log_uniform, int_uniform, choice";
+            problem(written, format!("`{key}` has no distribution"), expected)
+        }
     }
 }
 
