@@ -79,7 +79,9 @@ impl Experiment {
         notes.retain(|note| note.contains(&whole) || note.contains(&below));
         let is_open = is_table || !mentions.iter().any(|mention| mention.is_in_force);
         match config {
-            None if is_open => notes.push("defaults are not known while the experiment has errors".to_owned()),
+            None if is_open => {
+                notes.push("defaults are not known while the experiment has errors".to_owned())
+            }
             Some(config) if is_open && notes.is_empty() => {
                 let foreign = misplaced(&config, &key, &self.sections);
                 notes.extend(foreign.map(|(_, why)| format!("`{key}` has no place where {}", why.reason)));
@@ -158,8 +160,7 @@ impl Experiment {
         let value = at.find_in(&table)?.clone();
         let place = Some(layer.excerpt(&at, false));
         let leaves_room = value.is_table();
-        let mention =
-            Mention { key: at.without_indices(), value, place, is_swept: false, is_in_force: true };
+        let mention = Mention { key: at.without_indices(), value, place, is_swept: false, is_in_force: true };
         Some(Spoken { mention, leaves_room })
     }
 
@@ -367,7 +368,8 @@ mod tests {
     fn a_key_in_a_list_is_found_in_the_one_entry_that_has_it() {
         let list = "model.regularizer = ['batch_norm', { kind = 'dropout', p = 0.2 }]\n";
         let key = "model.regularizer.p";
-        let expected = ["*model.regularizer.p = 0.5 @ --set:1:21", "model.regularizer.p = 0.2 @ base.toml:3:60"];
+        let expected =
+            ["*model.regularizer.p = 0.5 @ --set:1:21", "model.regularizer.p = 0.2 @ base.toml:3:60"];
         assert_eq!(lines(&load(list, "", &["model.regularizer.p=0.5"]), key), expected);
         let replaced = lines(&load(list, "model.regularizer = ['batch_norm']\n", &[]), key);
         assert_eq!(replaced[0], "*model.regularizer = [\"batch_norm\"] @ a.toml:1:21");

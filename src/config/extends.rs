@@ -73,7 +73,8 @@ impl Stack {
         let excerpt = layer.excerpt(&at, false);
         let Some(written) = value.as_str() else {
             let message = format!("wrong value for `{KEY}`: {}", describe(value));
-            let expected = if index.is_some() { "expected a path" } else { "expected a path or a list of paths" };
+            let expected =
+                if index.is_some() { "expected a path" } else { "expected a path or a list of paths" };
             return self.refuse(excerpt, message, expected, None);
         };
         if written.is_empty() {

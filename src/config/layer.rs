@@ -104,6 +104,8 @@ impl Layer {
     }
 
     /// Reads a variable such as `RUNNER__OPTIMIZER__LR`; `None` for any other.
+    ///
+    /// Its name is put in lower case, as every key is.
     pub fn variable(name: &str, value: &str) -> Option<Result<Self>> {
         let key = name.strip_prefix(PREFIX)?;
         let path = KeyPath::parse(&key.to_lowercase().replace("__", "."));

@@ -54,7 +54,8 @@ fn a_run_of_layered_files_stands_for_itself() {
 fn an_error_in_a_base_is_shown_there_and_says_who_extends_it() {
     let workplace = Workplace::new();
     workplace.write("experiments/base.toml", format!("{BASE}patience = 3\n"));
-    workplace.write("experiments/a.toml", "extends = \"../experiments/./base.toml\"\n\n[train]\nepochs = 0\n");
+    workplace
+        .write("experiments/a.toml", "extends = \"../experiments/./base.toml\"\n\n[train]\nepochs = 0\n");
     insta::assert_snapshot!(refused(&workplace, &["plan", "experiments/a.toml"]));
     workplace.write("experiments/base.toml", "[data\n");
     insta::assert_snapshot!("broken_base", refused(&workplace, &["plan", "experiments/a.toml"]));
@@ -77,7 +78,14 @@ fn flags_and_variables_are_marked_where_they_are_wrong() {
     let workplace = Workplace::new();
     workplace.write("a.toml", BASE);
     let output = workplace
-        .command(&["plan", "a.toml", "-s", "optimizer.betas=[0.9, 2.0]", "-s", "train={ epochs = 3, batchsize = 8 }"])
+        .command(&[
+            "plan",
+            "a.toml",
+            "-s",
+            "optimizer.betas=[0.9, 2.0]",
+            "-s",
+            "train={ epochs = 3, batchsize = 8 }",
+        ])
         .env("RUNNER__MODEL", "{ hidden = [8, 0] }")
         .output()
         .unwrap();

@@ -2,9 +2,8 @@
 
 use crate::workplace::Workplace;
 
-const COMMANDS: [&str; 11] = [
-    "run", "plan", "list", "compare", "show", "diff", "rerun", "evaluate", "predict", "explain", "devices",
-];
+const COMMANDS: [&str; 11] =
+    ["run", "plan", "list", "compare", "show", "diff", "rerun", "evaluate", "predict", "explain", "devices"];
 
 #[test]
 fn help_of_every_command() {
