@@ -126,7 +126,8 @@ impl Layer {
             _ => toml::Table::new(),
         };
         let (origin, base, overrides) = (origin.to_owned(), PathBuf::new(), !assignment.is_axis);
-        Ok(Self { origin, base, overrides, table, via: None, text, places: Places::Assignment(assignment) })
+        let places = Places::Assignment(assignment);
+        Ok(Self { origin, base, overrides, table, via: None, text, places })
     }
 
     /// The one key and its value, as they were written, of a variable or a `--set`.
