@@ -9,6 +9,7 @@ use crate::config::{Experiment, Explanation, Mention};
 use crate::error::EXIT_OK;
 use crate::output::{Cell, Column, Table};
 use crate::report::plain;
+use crate::setting::Excerpt;
 use crate::store::json_value;
 
 /// The value, every place that speaks of it, and what was dropped.
@@ -79,7 +80,7 @@ fn text(mention: &Mention) -> String {
 }
 
 fn origin(mention: &Mention) -> String {
-    let place = mention.place.as_ref().map_or_else(|| "default".to_owned(), |place| place.place());
+    let place = mention.place.as_ref().map_or_else(|| "default".to_owned(), Excerpt::place);
     if mention.is_swept { format!("{place} (sweep)") } else { place }
 }
 

@@ -39,7 +39,7 @@ struct Typed {
     value: Value,
     span: Range<usize>,
     /// The document `value = …`, if it is TOML.
-    document: Option<Document<String>>,
+    document: Option<Box<Document<String>>>,
 }
 
 /// A text that an assignment is read from, and where it was typed.
@@ -140,8 +140,7 @@ impl Assignment {
     /// The stretch of the key or the value at `path`, or of what is nearest to it.
     pub fn span(&self, path: &KeyPath, of_key: bool) -> Range<usize> {
         match below(&self.target.0.0, &path.0) {
-            Way::Above if of_key => self.key.clone(),
-            Way::Below([]) if of_key => self.key.clone(),
+            Way::Above | Way::Below([]) if of_key => self.key.clone(),
             Way::Below(way) => self.parts.span(way, of_key),
             Way::Above | Way::Beside => self.parts.span(&[], false),
         }
@@ -190,7 +189,7 @@ impl Typed {
         let source = format!("{LEAD}{written}");
         let parsed = toml::from_str::<toml::Table>(&source).ok().filter(|table| table.len() == 1);
         match parsed.and_then(|mut table| table.remove(VALUE)) {
-            Some(value) => Self { value, span, document: Document::parse(source).ok() },
+            Some(value) => Self { value, span, document: Document::parse(source).ok().map(Box::new) },
             None => Self { value: Value::String(written.to_owned()), span, document: None },
         }
     }

@@ -79,7 +79,7 @@ impl Experiment {
         let is_open = is_table || !mentions.iter().any(|mention| mention.is_in_force);
         match config {
             None if is_open => {
-                notes.push("defaults are not known while the experiment has errors".to_owned())
+                notes.push("defaults are not known while the experiment has errors".to_owned());
             }
             Some(config) if is_open && notes.is_empty() => {
                 let foreign = misplaced(&config, &key, &self.sections);
@@ -99,7 +99,9 @@ impl Experiment {
         let (config, notes) = self.try_combinations(MOST_TRIED);
         let mut config = config.and_then(|config| Table::try_from(&config).ok());
         for section in &self.sections {
-            config.iter_mut().for_each(|config| section.write_out(config));
+            if let Some(config) = &mut config {
+                section.write_out(config);
+            }
         }
         (config, notes)
     }

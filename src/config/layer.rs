@@ -104,6 +104,8 @@ impl Layer {
     }
 
     /// Reads a variable such as `RUNNER__OPTIMIZER__LR`; `None` for any other.
+    ///
+    /// Its name is put in lower case, as every key is.
     pub fn variable(name: &str, value: &str) -> Option<Result<Self>> {
         let key = name.strip_prefix(PREFIX)?;
         let path = KeyPath::parse(&key.to_lowercase().replace("__", "."));
@@ -124,7 +126,8 @@ impl Layer {
             _ => toml::Table::new(),
         };
         let (origin, base, overrides) = (origin.to_owned(), PathBuf::new(), !assignment.is_axis);
-        Ok(Self { origin, base, overrides, table, via: None, text, places: Places::Assignment(assignment) })
+        let places = Places::Assignment(assignment);
+        Ok(Self { origin, base, overrides, table, via: None, text, places })
     }
 
     /// The one key and its value, as they were written, of a variable or a `--set`.
