@@ -35,7 +35,7 @@ pub enum Error {
     #[error("{}", summary(.0))]
     Settings(Vec<Diagnostic>),
     /// A file that the user named is absent, damaged or of another kind.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", shown(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -83,6 +83,13 @@ impl Error {
             Self::Tensor(_) | Self::Bug(_) => EXIT_BUG,
         }
     }
+}
+
+/// A path as a user would type it: from the current folder on, if it lies there.
+fn shown(path: &Path) -> std::path::Display<'_> {
+    let folder = std::env::current_dir().unwrap_or_default();
+    let inside = path.strip_prefix(&folder).ok().filter(|inside| !inside.as_os_str().is_empty());
+    inside.unwrap_or(path).display()
 }
 
 fn summary(diagnostics: &[Diagnostic]) -> String {

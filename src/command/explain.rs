@@ -12,6 +12,9 @@ use crate::report::plain;
 use crate::setting::Excerpt;
 use crate::store::json_value;
 
+/// Columns of a paragraph.
+const WIDTH: usize = 80;
+
 /// The value, every place that speaks of it, and what was dropped.
 pub fn execute(args: &ExplainArgs) -> Result<u8> {
     let experiment = Experiment::load(&args.file, &overrides(&args.set, &args.grid))?;
@@ -24,7 +27,7 @@ pub fn execute(args: &ExplainArgs) -> Result<u8> {
     let notes: Vec<String> = explanation.notes.iter().map(|note| format!("note: {note}")).collect();
     // A default was written nowhere, so there is nothing to show a table of.
     let table = if table.is_empty() { String::new() } else { table.text(width()) };
-    let parts = [heading(&explanation), table, notes.join("\n")];
+    let parts = [heading(&explanation), meaning(&explanation), table, notes.join("\n")];
     let parts: Vec<&str> = parts.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty()).collect();
     print(&parts.join("\n\n"))?;
     Ok(EXIT_OK)
@@ -45,6 +48,19 @@ fn heading(explanation: &Explanation) -> String {
         Mention { key: set, .. } if set == key => format!("{key} = {value}"),
         Mention { key: set, .. } => format!("{key} has no value where {set} = {value}"),
     }
+}
+
+/// What the key means, what it holds and what it is where nobody sets it.
+fn meaning(explanation: &Explanation) -> String {
+    let Some(doc) = &explanation.doc else { return String::new() };
+    let mut facts = vec![doc.kind_of_value.clone()];
+    facts.extend(doc.default.as_ref().map(|default| format!("default {}", plain(default))));
+    if !doc.kinds.is_empty() {
+        facts.push(format!("for {}", doc.kinds.join(", ")));
+    }
+    facts.retain(|fact| !fact.is_empty());
+    let text = format!("{} ({})", doc.meaning, facts.join("; "));
+    textwrap::fill(&text, width().unwrap_or(WIDTH).min(WIDTH))
 }
 
 /// Who says what of one setting.
@@ -106,5 +122,9 @@ fn value(explanation: &Explanation) -> Value {
         "table": explanation.is_table,
         "mentions": mentions.collect::<Vec<_>>(),
         "notes": explanation.notes,
+        "meaning": explanation.doc.as_ref().map(|doc| &doc.meaning),
+        "holds": explanation.doc.as_ref().map(|doc| &doc.kind_of_value),
+        "default": explanation.doc.as_ref().and_then(|doc| doc.default.as_ref()),
+        "kinds": explanation.doc.as_ref().map(|doc| &doc.kinds),
     })
 }

@@ -1,13 +1,14 @@
 //! Relative paths become absolute: one in a file is relative to that file, any other to the current folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use toml::{Table, Value};
 
+use super::experiment::Experiment;
 use super::merge::Merged;
 use super::schema::PATHS;
-use crate::setting::{KeyPath, Segment};
+use crate::setting::{Excerpt, KeyPath, Segment};
 use crate::sweep::{Axis, Condition, Rule, Test, When};
 
 /// The paths of the settings below the sweep.
@@ -66,6 +67,41 @@ pub(super) fn anchor_value(value: &mut Value, key: &KeyPath, base: &Path) {
         {
             anchor(found, base);
         }
+    }
+}
+
+impl Experiment {
+    /// Every path that a layer or an axis sets, absolute, and where it was written: what is wrong with a file
+    /// can then be told at the setting that names it.
+    pub fn path_places(&self) -> Vec<(PathBuf, Excerpt)> {
+        let mut places = Vec::new();
+        for key in PATHS {
+            let key = KeyPath::parse(key);
+            if let Some(Value::String(path)) = key.find_in(&self.base)
+                && let Some(excerpt) = self.merged.excerpt(&key, false)
+            {
+                places.push((PathBuf::from(path), excerpt));
+            }
+            for axis in self.spaces.iter().flat_map(|space| &space.axes) {
+                let Some(way) = axis.key.way_to(&key) else { continue };
+                places
+                    .extend((0..axis.values.len()).filter_map(|index| self.path_in_axis(axis, index, &way)));
+            }
+        }
+        places
+    }
+
+    fn path_in_axis(&self, axis: &Axis, index: usize, way: &KeyPath) -> Option<(PathBuf, Excerpt)> {
+        let Value::String(path) = way.find(axis.value(index)?)? else { return None };
+        let excerpt = match &self.rows {
+            Some(rows) => rows.excerpt(&axis.key, Some(index))?,
+            None => {
+                let mut place = axis.place_of(index);
+                place.0.extend(way.0.iter().cloned());
+                self.merged.layers()[self.merged.layer_of(&axis.written)?].excerpt(&place, false)
+            }
+        };
+        Some((PathBuf::from(path), excerpt))
     }
 }
 

@@ -312,7 +312,7 @@ impl<'a> Expander<'a> {
         }
         let left_out = self.left_out.iter().sum();
         if runs == 0 && left_out > 0 {
-            return Err(Error::Request(format!("`sweep.exclude` leaves out all {left_out} combinations")));
+            return Err(self.experiment.nothing_is_left());
         }
         self.notes.retain(|note| !self.experiment.notes().contains(note));
         for (rule, count) in self.experiment.exclude.iter().zip(&self.left_out) {
@@ -696,7 +696,7 @@ mod tests {
             ]
         );
         let all = load("sweep.exclude = [{ 'optimizer.kind' = 'adam' }]\n", &[]).unwrap().expand();
-        assert_eq!(all.unwrap_err().to_string(), "`sweep.exclude` leaves out all 1 combinations");
+        assert_eq!(all.unwrap_err().to_string(), "a.toml:3:18: `sweep.exclude` leaves out every combination");
         // What cannot work is left out before it is refused.
         let text = "optimizer.kind = 'sgd'\n[sweep.grid]\n'optimizer.nesterov' = [false, true]\n\
                     'optimizer.momentum' = [0.0, 0.9]\n\

@@ -17,9 +17,9 @@ use super::run_config::RunConfig;
 use super::schema;
 use super::section::{Section, section_at};
 use super::swept::{Swept, ordered_sweep, read_sweep};
-use crate::Result;
-use crate::setting::KeyPath;
+use crate::setting::{Diagnostic, KeyPath};
 use crate::sweep::{Axis, Rule, Space};
+use crate::{Error, Result};
 
 /// An experiment as it was written.
 pub struct Experiment {
@@ -126,6 +126,17 @@ impl Experiment {
             (key.0.len(), !is_tag(key))
         });
         order
+    }
+
+    /// The error of a sweep without a run.
+    pub(super) fn nothing_is_left(&self) -> Error {
+        Error::Settings(vec![Diagnostic {
+            message: "`sweep.exclude` leaves out every combination".to_owned(),
+            excerpt: self.exclude.first().and_then(|rule| self.merged.excerpt(&rule.written, false)),
+            label: "expected a run that it does not leave out".to_owned(),
+            notes: Vec::new(),
+            help: None,
+        }])
     }
 
     /// What a rule of `exclude` left out, for the user.

@@ -8,8 +8,8 @@ use super::experiment::Experiment;
 use super::extends;
 use super::layer::{Layer, nested};
 use super::patch::misplaced;
-use super::schema;
-use super::section::Section;
+use super::schema::{self, KeyDoc};
+use super::section::{Section, section_at};
 use crate::setting::{Diagnostic, Excerpt, KeyPath, Segment, keys_of, nearest};
 use crate::sweep::{Axis, SweepConfig, When, short_key};
 use crate::{Error, Result};
@@ -28,6 +28,8 @@ pub struct Explanation {
     pub mentions: Vec<Mention>,
     /// What became of values that are not in force.
     pub notes: Vec<String>,
+    /// What the key means, of the kind that the first run has; absent where that kind does not have it.
+    pub doc: Option<KeyDoc>,
 }
 
 /// A value, and where it was written.
@@ -77,17 +79,29 @@ impl Experiment {
         notes.extend(tried.into_iter().filter(|note| !self.notes().contains(note)));
         notes.retain(|note| note.contains(&whole) || note.contains(&below));
         let is_open = is_table || !mentions.iter().any(|mention| mention.is_in_force);
-        match config {
+        match &config {
             None if is_open => {
                 notes.push("defaults are not known while the experiment has errors".to_owned());
             }
             Some(config) if is_open && notes.is_empty() => {
-                let foreign = misplaced(&config, &key, &self.sections);
+                let foreign = misplaced(config, &key, &self.sections);
                 notes.extend(foreign.map(|(_, why)| format!("`{key}` has no place where {}", why.reason)));
             }
             _ => {}
         }
-        Ok(Explanation { key, is_table, mentions, notes })
+        let doc = self.document(&key, config.as_ref());
+        Ok(Explanation { key, is_table, mentions, notes, doc })
+    }
+
+    fn document(&self, key: &KeyPath, config: Option<&Table>) -> Option<KeyDoc> {
+        let parent = key.parent();
+        let section =
+            section_at(&self.sections, &parent).filter(|section| key.last_key() != Some(section.tag));
+        let table = || parent.find_in(config?)?.as_table();
+        match section.and_then(|section| section.kind_of(table()?)) {
+            Some(kind) => schema::describe_of_kind(key, kind).or_else(|| schema::describe(key)),
+            None => schema::describe(key),
+        }
     }
 
     fn axes(&self) -> impl Iterator<Item = &Axis> {
@@ -164,7 +178,9 @@ impl Experiment {
     fn mention_of_axis(&self, axis: &Axis, key: &KeyPath) -> Option<Spoken> {
         let layer = &self.merged.layers()[self.merged.layer_of(&axis.written)?];
         let values = || axis.values.iter().flatten();
-        let written = axis.written.find_in(&layer.table).cloned();
+        // A number of seeds or of folds stands for its values.
+        let written = axis.written.find_in(&layer.table).filter(|value| value.is_array() || value.is_table());
+        let written = written.cloned();
         let listed = || Value::Array(values().map(|value| (**value).clone()).collect());
         let value = written.unwrap_or_else(listed);
         let place = Some(layer.excerpt(&axis.written, false));

@@ -50,12 +50,13 @@ impl Layer {
             _ => Error::unreadable(path, error.to_string()),
         };
         let file = File::open(path).map_err(unreadable)?;
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         // A device has no size that could be asked for.
-        let length = file.take(LONGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
+        let length = file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         if length as u64 > LONGEST {
             return Err(Error::unreadable(path, "an experiment file has at most 16 MiB"));
         }
+        let text = String::from_utf8(bytes).map_err(|error| not_text(&origin, &error))?;
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
         Self::parse(origin, base, &text)
     }
@@ -175,6 +176,20 @@ pub(super) fn nested(path: &KeyPath, value: toml::Value) -> toml::Value {
         let Segment::Key(key) = segment else { return inner };
         toml::Value::Table(std::iter::once((key.clone(), inner)).collect())
     })
+}
+
+/// The error of a file with bytes that are no UTF-8, shown with what can be shown of it.
+fn not_text(origin: &str, error: &std::string::FromUtf8Error) -> Error {
+    let start = error.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(error.as_bytes());
+    let span = start..start + char::REPLACEMENT_CHARACTER.len_utf8();
+    Error::Settings(vec![Diagnostic {
+        message: "this is not UTF-8 text".to_owned(),
+        excerpt: Some(Excerpt { origin: origin.to_owned(), text: text.into(), span, via: None }),
+        label: "expected a file saved as UTF-8".to_owned(),
+        notes: Vec::new(),
+        help: None,
+    }])
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! A table of runs that stands for the sweep: `runner plan --save rows.csv`, edited, and `runner run --rows`.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,12 +41,17 @@ impl Rows {
     /// Reads a CSV file whose header has swept keys in full, as in `optimizer.lr`. A cell is TOML or else a
     /// string, as in a flag; an empty one leaves the setting as the experiment has it.
     pub fn load(path: &Path) -> Result<Self> {
-        let refuse = |reason: String| Error::unreadable(path, reason);
-        let size = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
-        if size > LONGEST {
-            return Err(refuse("a table of runs has at most 256 MiB".into()));
+        let unreadable = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::Request(format!("there is no file {}", path.display())),
+            _ => Error::unreadable(path, error.to_string()),
+        };
+        let mut text = String::new();
+        // A device has no size that could be asked for.
+        let file = File::open(path).map_err(unreadable)?;
+        let length = file.take(LONGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if length as u64 > LONGEST {
+            return Err(Error::unreadable(path, "a table of runs has at most 256 MiB"));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
         Self::parse(path.display().to_string(), &text)
     }
 
@@ -62,7 +69,7 @@ impl Rows {
             if record.len() != header.len() {
                 let whole = record.first().map_or(0, |(_, place)| place.start)
                     ..record.last().map_or(0, |(_, place)| place.end);
-                let message = format!("this row has {} cells, the header {}", record.len(), header.len());
+                let message = format!("this row has {} of {} cells", record.len(), header.len());
                 return Err(reader.refuse(message, whole, "expected a cell a column"));
             }
             rows += 1;
@@ -322,7 +329,7 @@ mod tests {
             ("optimizer.lr\n", "rows.csv:1:1: there is no row"),
             ("run,optimizer.lrr\nx,1\n", "rows.csv:1:5: unknown key `optimizer.lrr`"),
             ("seed,seed\n1,2\n", "rows.csv:1:6: `seed` has two columns"),
-            ("seed\n1,2\n", "rows.csv:2:1: this row has 2 cells, the header 1"),
+            ("seed\n1,2\n", "rows.csv:2:1: this row has 2 of 1 cells"),
             ("seed\n\"1\n", "rows.csv:2:1: this quote is never closed"),
             ("seed\n\"1\"2\n", "rows.csv:2:4: text behind a closing quote"),
         ] {

@@ -35,6 +35,7 @@ pub struct RunConfig {
     pub device: DeviceConfig,
     /// The reported metrics; default by task.
     #[serde(default)]
+    #[schemars(!default)]
     pub metrics: Shared<Vec<MetricConfig>>,
     /// The samples.
     pub data: Shared<DataConfig>,

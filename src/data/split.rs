@@ -79,7 +79,7 @@ impl SplitConfig {
         if train_holds && is_fraction(valid) && is_fraction(self.test) && sum > 1.0 + TOLERANCE {
             problems.refuse(
                 "",
-                format!("the parts add up to {sum}"),
+                format!("the parts add up to {}", (sum * 1e9).round() / 1e9),
                 "expected parts that add up to 1 or less",
             );
         }

@@ -1,6 +1,7 @@
 //! Errors as people read them: the line, a caret, what was expected, what to do.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use textwrap::WordSplitter;
 
 use crate::Error;
 use crate::setting::Diagnostic;
@@ -32,13 +33,19 @@ pub fn render(error: &Error, columns: Option<usize>) -> String {
 }
 
 fn plain(text: &str, width: usize) -> String {
-    let title = textwrap::fill(text, width - TITLE);
+    let title = fill(text, width - TITLE);
     Renderer::styled().render(&[Group::with_title(Level::ERROR.primary_title(title))])
+}
+
+/// Lines that break between words only: half of a path or of an address is of no use.
+fn fill(text: &str, width: usize) -> String {
+    let options = textwrap::Options::new(width).word_splitter(WordSplitter::NoHyphenation).break_words(false);
+    textwrap::fill(text, options)
 }
 
 fn render_one(diagnostic: &Diagnostic, width: usize) -> String {
     let Diagnostic { message, excerpt, label, notes, help } = diagnostic;
-    let title = textwrap::fill(message, width - TITLE);
+    let title = fill(message, width - TITLE);
     let mut group = Group::with_title(Level::ERROR.primary_title(title));
     let mut more: Vec<String> = Vec::new();
     let mut numbers = 0;
@@ -59,7 +66,7 @@ fn render_one(diagnostic: &Diagnostic, width: usize) -> String {
     } else if !label.is_empty() {
         more.push(label.clone());
     }
-    let fill = |text: &str| textwrap::fill(text, width - NOTE - numbers);
+    let fill = |text: &str| fill(text, width - NOTE - numbers);
     for note in more.iter().chain(notes) {
         group = group.element(Level::NOTE.message(fill(note)));
     }

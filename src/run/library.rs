@@ -46,7 +46,10 @@ impl Library {
             return Ok(known.clone());
         }
         let mut hasher = blake3::Hasher::new();
-        let refused = |error: std::io::Error| Error::unreadable(path, error.to_string());
+        let refused = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => Error::unreadable(path, "there is no such file"),
+            _ => Error::unreadable(path, error.to_string()),
+        };
         hasher.update_reader(std::fs::File::open(path).map_err(refused)?).map_err(refused)?;
         let made = hasher.finalize().to_hex().to_string();
         shelves.fingerprints.insert(key, made.clone());

@@ -1,7 +1,7 @@
 //! What there is to do: every run of an experiment beside what its folder says of it.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -11,7 +11,7 @@ use super::spec::{RunSpec, Specifier};
 use crate::config::{Experiment, RunConfig, hit, schema};
 use crate::data::Prepared;
 use crate::model::LayerConfig;
-use crate::setting::{Diagnostic, KeyPath};
+use crate::setting::{Diagnostic, Excerpt, KeyPath};
 use crate::store::{self, RunEntry, RunsDir, Status};
 use crate::sweep::{run_name, short_key};
 use crate::{Error, Result};
@@ -78,6 +78,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// What an epoch took in the runs of this experiment that are completed: the median.
     pub seconds_per_epoch: Option<f64>,
+    /// The paths among the settings, and where they were written.
+    paths: Vec<(PathBuf, Excerpt)>,
 }
 
 impl Plan {
@@ -90,12 +92,13 @@ impl Plan {
         let dir = runs.experiment(&name);
         let entries = store::scan(runs, Some(&name))?;
         let known = store::index_by_id(&entries);
+        let paths = experiment.path_places();
         let mut names = Names::new(entries.iter().map(|entry| entry.name.clone()));
         let mut specifier = Specifier::new(library);
         let mut seen = HashSet::new();
         let mut planned = Vec::with_capacity(expansion.drafts.len());
         for draft in expansion.drafts {
-            let mut spec = specifier.specify(draft)?;
+            let mut spec = specifier.specify(draft).map_err(|error| located(error, &paths))?;
             if !seen.insert(spec.id.clone()) {
                 continue;
             }
@@ -113,7 +116,7 @@ impl Plan {
         if planned.len() < combinations {
             notes.push(format!("{combinations} combinations are {} runs", planned.len()));
         }
-        Ok(Self { experiment: name, dir, runs: planned, notes, seconds_per_epoch })
+        Ok(Self { experiment: name, dir, runs: planned, notes, seconds_per_epoch, paths })
     }
 
     /// Reads the data of every run that is to be trained and refuses what does not fit it.
@@ -122,9 +125,9 @@ impl Plan {
     pub fn prepare(&self, library: &Library) -> Result<Vec<Option<Arc<Prepared>>>> {
         let mut prepared = Vec::with_capacity(self.runs.len());
         // Looked at once for all runs that share data, model and training.
-        let mut fits: HashMap<[usize; 3], Result<Arc<Prepared>, String>> = HashMap::new();
+        let mut fits: HashMap<[usize; 3], Result<Arc<Prepared>, Refusal>> = HashMap::new();
         // One message a cause, with the runs that it hits.
-        let mut refused: IndexMap<String, Vec<String>> = IndexMap::new();
+        let mut refused: IndexMap<Refusal, Vec<String>> = IndexMap::new();
         for run in &self.runs {
             if !run.action.is_work() {
                 prepared.push(None);
@@ -140,9 +143,9 @@ impl Plan {
         if refused.is_empty() {
             return Ok(prepared);
         }
-        let diagnostic = |(message, runs): (String, Vec<String>)| Diagnostic {
-            message,
-            excerpt: None,
+        let diagnostic = |(refusal, runs): (Refusal, Vec<String>)| Diagnostic {
+            message: refusal.reason,
+            excerpt: refusal.file.and_then(|file| place_of(&file, &self.paths)),
             label: String::new(),
             notes: hit(&runs[..runs.len().min(NAMED)], runs.len(), self.runs.len()),
             help: None,
@@ -243,35 +246,76 @@ impl Names {
     }
 }
 
-/// The data of one run, which fits its settings.
-pub fn prepare(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>> {
-    fit(spec, library).map_err(Error::Request)
+/// Why a run cannot be trained on its data.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Refusal {
+    reason: String,
+    /// The file that is to blame, if one is.
+    file: Option<PathBuf>,
 }
 
-fn fit(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>, String> {
-    let data = library.prepared(&spec.config.data).map_err(|error| error.to_string())?;
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let reason = error.to_string();
+        let file = match error {
+            Error::Unreadable { path, .. } => Some(path),
+            _ => None,
+        };
+        Self { reason, file }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self { reason, file: None }
+    }
+}
+
+/// The place of the setting that names a file, or the folder that it lies in.
+fn place_of(file: &Path, paths: &[(PathBuf, Excerpt)]) -> Option<Excerpt> {
+    paths.iter().find(|(path, _)| file.starts_with(path)).map(|(_, excerpt)| excerpt.clone())
+}
+
+/// What is wrong with a file, told at the setting that names it.
+fn located(error: Error, paths: &[(PathBuf, Excerpt)]) -> Error {
+    let Error::Unreadable { path, .. } = &error else { return error };
+    let Some(excerpt) = place_of(path, paths) else { return error };
+    let (message, label, notes) = (error.to_string(), String::new(), Vec::new());
+    Error::Settings(vec![Diagnostic { message, excerpt: Some(excerpt), label, notes, help: None }])
+}
+
+/// The data of one run, which fits its settings.
+pub fn prepare(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>> {
+    fit(spec, library).map_err(|refusal| Error::Request(refusal.reason))
+}
+
+fn fit(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>, Refusal> {
+    let data = library.prepared(&spec.config.data)?;
     check_against(spec, &data, library)?;
     Ok(data)
 }
 
 /// What can be known only with the data at hand.
-fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(), String> {
+fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(), Refusal> {
     let config = &spec.config;
     let classes = data.classes().len();
-    config.model.parameter_count(data.shape(), classes).map_err(|error| error.to_string())?;
-    library.check_weights(&config.model, data)?;
+    config.model.parameter_count(data.shape(), classes)?;
+    if let Err(reason) = library.check_weights(&config.model, data) {
+        return Err(Refusal { reason, file: config.model.common.weights.clone() });
+    }
     let (samples, batch) = (data.split.train.len(), config.train.batch_size);
     if config.train.drop_last && samples < batch {
-        return Err(format!(
-            "train.drop_last leaves no batch: {samples} training samples, batches of {batch}"
-        ));
+        let reason =
+            format!("train.drop_last leaves no batch: {samples} training samples, batches of {batch}");
+        return Err(reason.into());
     }
     let last = if config.train.drop_last { batch } else { samples % batch };
     if (last == 1 || batch == 1) && normalizes_batches(config, data) {
-        return Err(format!(
+        let reason = format!(
             "batch norm cannot train on a single sample, and the last of the batches of {batch} from {samples} \
              samples has one; change train.batch_size or set train.drop_last = true"
-        ));
+        );
+        return Err(reason.into());
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! that were asked for next and the rest last. What lies here knows nothing of files, of layers of settings
 //! or of any component.
 
+mod by_kind;
 mod diagnostic;
 mod flat;
 mod kind;
@@ -14,12 +15,13 @@ mod problem;
 mod schema;
 mod shared;
 
+pub use by_kind::by_kind;
 pub use diagnostic::{Diagnostic, Excerpt};
 pub use flat::Flat;
 pub use kind::{Kind, keys_of, read_kind};
 pub use node::{Fault, Node};
 pub use problem::{KeyPath, Place, Problem, Problems, Segment, nearest};
-pub use schema::{by_kind, point_at_unknown_keys, schema_of, settings_schema_of, suggest};
+pub use schema::{point_at_unknown_keys, schema_of, settings_schema_of, suggest};
 pub use shared::Shared;
 
 use std::borrow::Cow;

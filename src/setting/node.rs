@@ -204,9 +204,17 @@ impl Fault {
                 None,
             ),
             Reason::Wrong { found, expected } => {
-                let message = match at.last_key() {
-                    Some(key) => format!("wrong value for `{key}`: {found}"),
-                    None => format!("wrong value: {found}"),
+                // An entry of a list is named by the list.
+                let list = || {
+                    at.0.iter().rev().find_map(|segment| match segment {
+                        Segment::Key(key) => Some(key),
+                        Segment::Index(_) => None,
+                    })
+                };
+                let message = match (at.last_key(), list()) {
+                    (Some(key), _) => format!("wrong value for `{key}`: {found}"),
+                    (None, Some(list)) => format!("wrong value in `{list}`: {found}"),
+                    (None, None) => format!("wrong value: {found}"),
                 };
                 (at, Place::Value, message, format!("expected {expected}"), None)
             }

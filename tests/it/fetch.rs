@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use self::server::{Server, send};
-use crate::workplace::{Workplace, text};
+use crate::workplace::{Workplace, one_line, text};
 
 const NAMES: [&str; 4] = [
     "train-images-idx3-ubyte",
@@ -109,7 +109,7 @@ fn a_run_without_its_files_says_which_command_downloads_them() {
     let mut command = workplace.command(&["run", "a.toml"]);
     let output = command.env("XDG_CACHE_HOME", workplace.path().join("cache")).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = text(&output.stderr);
+    let said = one_line(&text(&output.stderr));
     assert!(said.contains("download them with `runner data fetch fashion-mnist`"), "{said}");
 }
 

@@ -131,6 +131,7 @@ fn weights_that_do_not_fit_are_refused_before_anything_starts() {
     workplace.run(&["run", "one.toml", "-s", &setting, "-s", "name=fits"]);
     let (code, said) = workplace.fail(&["run", "one.toml", "-s", &setting, "-s", "model.hidden=[40, 30]"]);
     assert_eq!(code, 2, "{said}");
+    let said = crate::workplace::one_line(&said);
     assert!(said.contains("layers.0.weight has the shape [48, 64], the model wants [40, 64]"), "{said}");
     assert!(!workplace.path().join("runs/one").exists(), "something was written");
 }

@@ -27,7 +27,15 @@ pub fn describe(key: &KeyPath) -> Option<KeyDoc> {
     } else {
         Vec::new()
     };
-    Some(doc(schema, kinds))
+    let mut doc = doc(schema, kinds);
+    // What the kinds agree on stands there without their names, which `kinds` has.
+    if let Some((_, first)) = found.first()
+        && let Some(text) = first["description"].as_str()
+        && found.iter().all(|(_, own)| own["description"] == text)
+    {
+        text.clone_into(&mut doc.meaning);
+    }
+    Some(doc)
 }
 
 /// As [`describe`], for a key whose table is of this kind; none if that kind does not have it.
@@ -76,9 +84,9 @@ fn find(key: &KeyPath) -> Option<(&'static Value, &'static Value)> {
     Some(found)
 }
 
-/// Follows a reference within the document.
+/// Follows a reference within the document, also one that is put off for editors.
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> Option<&'a Value> {
-    match schema["$ref"].as_str() {
+    match schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str()) {
         Some(reference) => resolve(root, root.pointer(reference.strip_prefix('#')?)?),
         None => Some(schema),
     }
@@ -109,6 +117,11 @@ fn branches(table: &Value) -> Vec<(&str, &Value)> {
     found
 }
 
+/// The key that tells the kinds of a table apart.
+fn tag(schema: &Value) -> Option<&str> {
+    schema["else"]["if"]["properties"].as_object()?.keys().next().map(String::as_str)
+}
+
 /// What a schema lets a key hold, in the words of the program's messages.
 fn holds(schema: &Value) -> String {
     if let Some(list) = schema["enum"].as_array() {
@@ -119,11 +132,10 @@ fn holds(schema: &Value) -> String {
         Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
     };
-    let tables = branches(schema);
-    if !tables.is_empty() {
-        let names: Vec<&str> = tables.iter().map(|(kind, _)| *kind).collect();
+    if let Some(tag) = tag(schema) {
+        let names: Vec<&str> = branches(schema).iter().map(|(kind, _)| *kind).collect();
         let list = if types.contains(&"array") { ", or a list of them" } else { "" };
-        return format!("a table of the kind {}, the name of one{list}", names.join(", "));
+        return format!("one of: {}; or a table with `{tag}` and its own keys{list}", names.join(", "));
     }
     let parts: Vec<String> = types.iter().map(|word| of_type(word, schema)).collect();
     if parts.is_empty() { "a value".to_owned() } else { parts.join(", or ") }

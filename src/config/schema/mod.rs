@@ -1,6 +1,7 @@
 //! What keys an experiment may have, and what each means and holds, for people and for editors.
 
 mod describe;
+mod forms;
 mod sweep;
 
 use std::sync::LazyLock;

@@ -5,10 +5,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::forms::{self, LEAST};
 use crate::setting::suggest;
 
-/// Seeds, samples and points of an axis: a count below 1 leaves nothing to run.
-const LEAST: u64 = 1;
+/// What `when` means beside the values of an axis.
+const WHEN: &str = "Where the axis applies; elsewhere there is one run without it.";
 
 /// What a key holds in one of the tables of a sweep.
 #[derive(Debug, Clone, Copy)]
@@ -60,18 +61,14 @@ struct Setting<'a> {
 pub(super) fn sweep(root: &Value) -> (Value, Map<String, Value>) {
     let mut settings = Vec::new();
     walk(root, "", "#", &mut settings);
-    let mut definitions = common_definitions();
+    let mut definitions = forms::definitions();
     for form in Form::ALL {
         for setting in &settings {
             definitions.insert(name(form, &setting.key), entry(form, setting, &settings));
         }
     }
-    for (name, text) in [
-        ("condition", "Keys and what they hold."),
-        ("when", "Where the axis applies; elsewhere there is one run without it."),
-    ] {
-        definitions.insert(name.into(), described(text, table(Form::Condition, "", &settings)));
-    }
+    let condition = described("Keys and what they hold.", table(Form::Condition, "", &settings));
+    definitions.insert("condition".into(), condition);
     (tables(&settings), definitions)
 }
 
@@ -91,31 +88,46 @@ fn walk<'a>(schema: &'a Value, table: &str, pointer: &str, settings: &mut Vec<Se
 }
 
 fn tables(settings: &[Setting<'_>]) -> Value {
-    let mut random = table(Form::Draw, "", settings);
-    random["properties"]["samples"] = json!({
-        "type": "integer", "minimum": LEAST, "description": "How many combinations are drawn; more of them keep the earlier ones.",
-    });
-    random["properties"]["seed"] =
-        json!({ "type": "integer", "minimum": 0, "default": 0, "description": "What they are drawn with." });
     let at = |table: &str| json!({ "$ref": format!("#/properties/sweep/properties/{table}") });
     let union = json!({
         "type": "object",
         "properties": { "grid": at("grid"), "zip": at("zip"), "random": at("random") },
         "additionalProperties": false,
     });
+    let grid = "Keys and their values; every combination is a run, the last key changing fastest.";
+    let zip = "Tables of keys whose lists are equally long and move together.";
+    let exclude = "Combinations that are left out: where all keys of a table hold what stands there.";
+    let sweeps = "Sweeps that follow one another, each with its own grid, zip and random.";
     json!({
         "type": "object",
         "description": "What changes from run to run.",
         "properties": {
             "seeds": seeds(),
-            "grid": described("Keys and their values; every combination is a run, the last key changing fastest.", table(Form::Axis, "", settings)),
-            "zip": list_of("Tables of keys whose lists are equally long and move together.", table(Form::List, "", settings)),
-            "exclude": list_of("Combinations that are left out: those in which all keys of a table hold what stands there.", json!({ "$ref": "#/definitions/condition" })),
-            "union": list_of("Sweeps that follow one another, each with its own grid, zip and random.", union),
-            "random": described("Combinations that are drawn, crossed with the grid.", random),
+            "grid": described(grid, table(Form::Axis, "", settings)),
+            "zip": list_of(zip, &table(Form::List, "", settings)),
+            "exclude": list_of(exclude, &definition("condition")),
+            "union": list_of(sweeps, &union),
+            "random": random(settings),
         },
         "additionalProperties": false,
     })
+}
+
+fn random(settings: &[Setting<'_>]) -> Value {
+    let mut random = table(Form::Draw, "", settings);
+    random["description"] = "Combinations that are drawn, crossed with the grid.".into();
+    random["properties"]["samples"] = json!({
+        "type": "integer",
+        "minimum": LEAST,
+        "description": "How many combinations are drawn; more of them keep the earlier ones.",
+    });
+    random["properties"]["seed"] = json!({
+        "type": "integer",
+        "minimum": 0,
+        "default": 0,
+        "description": "What they are drawn with; the runs' own seeds are `sweep.seeds`.",
+    });
+    random
 }
 
 fn seeds() -> Value {
@@ -133,8 +145,13 @@ fn described(text: &str, mut schema: Value) -> Value {
     schema
 }
 
-fn list_of(text: &str, items: Value) -> Value {
+fn list_of(text: &str, items: &Value) -> Value {
     json!({ "description": text, "type": "array", "items": items })
+}
+
+/// A list with at least one entry.
+fn filled(text: &str, items: &Value) -> Value {
+    json!({ "description": text, "type": "array", "minItems": LEAST, "items": items })
 }
 
 fn name(form: Form, key: &str) -> String {
@@ -145,9 +162,21 @@ fn definition(name: &str) -> Value {
     json!({ "$ref": format!("#/definitions/{name}") })
 }
 
+/// A definition that editors follow only once a user is inside of it.
+///
+/// Taplo lists keys some levels ahead, through `$ref` too; every key can stand in the `when` of every other, so
+/// it would never come to an end. It looks into `allOf` only where there are no `properties`.
+fn later(text: &str, name: &str) -> Value {
+    json!({ "description": text, "properties": {}, "allOf": [definition(name)] })
+}
+
 /// A table with every setting below `at`, by its dotted key or in nested tables.
 fn table(form: Form, at: &str, settings: &[Setting<'_>]) -> Value {
-    json!({ "type": "object", "properties": below(form, at, settings), "additionalProperties": false })
+    closed(&below(form, at, settings))
+}
+
+fn closed(properties: &Map<String, Value>) -> Value {
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
 fn below(form: Form, at: &str, settings: &[Setting<'_>]) -> Map<String, Value> {
@@ -155,8 +184,9 @@ fn below(form: Form, at: &str, settings: &[Setting<'_>]) -> Map<String, Value> {
         let rest = if at.is_empty() { Some(key) } else { key.strip_prefix(at)?.strip_prefix('.') };
         rest.map(str::to_owned)
     };
-    let found = settings.iter().filter_map(|setting| Some((relative(&setting.key)?, &setting.key)));
-    found.map(|(relative, key)| (relative, definition(&name(form, key)))).collect()
+    let found = settings.iter().filter_map(|setting| Some((relative(&setting.key)?, setting)));
+    let entry = |setting: &Setting<'_>| later(meaning(setting), &name(form, &setting.key));
+    found.map(|(relative, setting)| (relative, entry(setting))).collect()
 }
 
 /// What a setting may hold in a table of this form.
@@ -174,14 +204,17 @@ fn entry(form: Form, setting: &Setting<'_>, settings: &[Setting<'_>]) -> Value {
         schema["properties"] = Value::Object(nested);
         schema["additionalProperties"] = false.into();
     }
-    let meaning = setting.schema["description"].as_str().unwrap_or_default();
-    described(&format!("{}. {meaning}", form.noun()), schema)
+    described(&format!("{}. {}", form.noun(), meaning(setting)), schema)
+}
+
+fn meaning<'a>(setting: &Setting<'a>) -> &'a str {
+    setting.schema["description"].as_str().unwrap_or_default()
 }
 
 fn axis(setting: &Setting<'_>, value: &Value, nested: &Map<String, Value>) -> Value {
     let mut properties = nested.clone();
-    properties.insert("values".into(), json!({ "type": "array", "minItems": LEAST, "items": value, "description": "The values, beside `when`." }));
-    properties.insert("when".into(), definition("when"));
+    properties.insert("values".into(), filled("The values, beside `when`.", value));
+    properties.insert("when".into(), later(WHEN, "condition"));
     let rule = if is_number(setting.schema) {
         for form in ["from", "to", "step", "linspace", "logspace", "count"] {
             properties.insert(form.into(), definition(form));
@@ -238,10 +271,11 @@ fn draw(setting: &Setting<'_>, value: &Value, nested: &Map<String, Value>) -> Va
     }
     let mut own: Map<String, Value> =
         forms.iter().map(|form| ((*form).to_owned(), definition(form))).collect();
-    own.insert("choice".into(), json!({ "type": "array", "minItems": LEAST, "items": value, "description": "One of these, each as likely as another." }));
+    own.insert("choice".into(), filled("One of these, each as likely as another.", value));
     let mut properties = nested.clone();
-    properties.extend(own.clone());
-    let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false, "minProperties": LEAST });
+    properties.extend(own);
+    let mut schema = closed(&properties);
+    schema["minProperties"] = LEAST.into();
     if nested.is_empty() {
         schema["maxProperties"] = LEAST.into();
     }
@@ -258,53 +292,4 @@ fn has_type(schema: &Value, word: &str) -> bool {
         Value::Array(kinds) => kinds.iter().any(|kind| kind == word),
         _ => false,
     }
-}
-
-/// Parts of axes and draws that are the same for every key.
-fn common_definitions() -> Map<String, Value> {
-    let number = |text: &str| json!({ "type": "number", "description": text });
-    let pair = |kind: &str, text: &str| json!({ "type": "array", "items": { "type": kind }, "minItems": 2, "maxItems": 2, "description": text });
-    let positive = |text: &str| {
-        let mut pair = pair("number", text);
-        pair["items"]["exclusiveMinimum"] = 0.into();
-        pair
-    };
-    let definitions = [
-        ("from", number("The first value; with `to` and `step`.")),
-        ("to", number("The last value, included.")),
-        ("step", number("From one value to the next.")),
-        ("linspace", pair("number", "The first and the last of `count` values with equal differences.")),
-        (
-            "logspace",
-            positive(
-                "The first and the last of `count` values with equal ratios, themselves, not their logarithms.",
-            ),
-        ),
-        ("count", json!({ "type": "integer", "minimum": LEAST, "description": "How many values." })),
-        ("min", number("The smallest value that is meant.")),
-        ("max", number("The largest value that is meant.")),
-        ("uniform", pair("number", "Every value between the two is as likely as another.")),
-        ("log_uniform", positive("Every order of magnitude between the two is as likely as another.")),
-        ("int_uniform", pair("integer", "Every whole number from the first to the last, both included.")),
-        ("listed", form(&["values"])),
-        ("rule", rule()),
-    ];
-    definitions.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
-}
-
-/// An axis that is written with these keys, and nothing beside them but `when`.
-fn form(keys: &[&str]) -> Value {
-    let mut properties: Map<String, Value> =
-        keys.iter().map(|key| ((*key).to_owned(), true.into())).collect();
-    properties.insert("when".into(), true.into());
-    json!({ "properties": properties, "required": keys, "additionalProperties": false })
-}
-
-/// The ways to write an axis of numbers as a table, told apart by a key that only one of them has.
-fn rule() -> Value {
-    let by = |key: &str, then: Value, rest: Value| json!({ "if": { "required": [key] }, "then": then, "else": rest });
-    let steps = form(&["from", "to", "step"]);
-    let listed = by("values", form(&["values"]), steps);
-    let logarithmic = by("logspace", form(&["logspace", "count"]), listed);
-    by("linspace", form(&["linspace", "count"]), logarithmic)
 }
