@@ -93,13 +93,12 @@ impl Experiment {
 
     fn path_in_axis(&self, axis: &Axis, index: usize, way: &KeyPath) -> Option<(PathBuf, Excerpt)> {
         let Value::String(path) = way.find(axis.value(index)?)? else { return None };
-        let excerpt = match &self.rows {
-            Some(rows) => rows.excerpt(&axis.key, Some(index))?,
-            None => {
-                let mut place = axis.place_of(index);
-                place.0.extend(way.0.iter().cloned());
-                self.merged.layers()[self.merged.layer_of(&axis.written)?].excerpt(&place, false)
-            }
+        let excerpt = if let Some(rows) = &self.rows {
+            rows.excerpt(&axis.key, Some(index))?
+        } else {
+            let mut place = axis.place_of(index);
+            place.0.extend(way.0.iter().cloned());
+            self.merged.layers()[self.merged.layer_of(&axis.written)?].excerpt(&place, false)
         };
         Some((PathBuf::from(path), excerpt))
     }

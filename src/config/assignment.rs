@@ -379,9 +379,9 @@ mod tests {
         assert!(grid("seed").contains("expected KEY=VALUE,VALUE"));
         assert_eq!(refused(Layer::flag("extends=a")), "--set:1:1: `extends` belongs in a file");
         let variable = |name: &str| refused(Layer::variable(name, "1").unwrap());
-        assert_eq!(variable("RUNNER__EXTENDS"), "environment:1:1: `extends` belongs in a file");
+        assert_eq!(variable("RUNNER__EXTENDS"), "RUNNER__EXTENDS:1:1: `extends` belongs in a file");
         for name in ["RUNNER__", "RUNNER____X", "RUNNER__X__"] {
-            assert_eq!(variable(name), "environment:1:1: a part of the key is empty", "{name}");
+            assert_eq!(variable(name), format!("{name}:1:1: a part of the key is empty"));
         }
     }
 

@@ -239,13 +239,12 @@ impl<'a> Expander<'a> {
         }
         self.failed += 1;
         for problem in problems {
-            let found = match self.found.get_mut(&problem) {
-                Some(found) => found,
-                None => {
-                    let excerpt = excerpt(self.experiment, space, parts, choices, &problem);
-                    let found = Found { excerpt, named: Vec::new(), runs: 0 };
-                    self.found.entry(problem).or_insert(found)
-                }
+            let found = if let Some(found) = self.found.get_mut(&problem) {
+                found
+            } else {
+                let excerpt = excerpt(self.experiment, space, parts, choices, &problem);
+                let found = Found { excerpt, named: Vec::new(), runs: 0 };
+                self.found.entry(problem).or_insert(found)
             };
             found.runs += 1;
             if found.named.len() < NAMED {
@@ -366,9 +365,7 @@ fn excerpt(
     problem: &Problem,
 ) -> Option<Excerpt> {
     let slot = &parts.slots()[slot_of(&problem.path, parts)?];
-    let trial = match Trial::new(experiment, space, &slot.key, &slot.axes, choices) {
-        Ok(trial) | Err((trial, _)) => trial,
-    };
+    let trial = Trial::new(experiment, space, &slot.key, &slot.axes, choices);
     trial.place(problem)
 }
 

@@ -111,7 +111,7 @@ impl Layer {
         let key = name.strip_prefix(PREFIX)?;
         let path = KeyPath::parse(&key.to_lowercase().replace("__", "."));
         let text = format!("{name}={value}");
-        Some(Self::assign("environment", &text, |source| source.setting(path, 0..name.len())))
+        Some(Self::assign(name, &text, |source| source.setting(path, 0..name.len())))
     }
 
     fn assign(

@@ -79,7 +79,7 @@ mod tests {
     fn variables_come_first_and_axes_last() {
         let found = layers(&["optimizer.kind=sgd"], &["optimizer.lr=1,2"]).unwrap();
         let origins: Vec<&str> = found.iter().map(|layer| layer.origin.as_str()).collect();
-        assert_eq!(origins, ["environment", "--set", "--grid"]);
+        assert_eq!(origins, ["RUNNER__SEED", "--set", "--grid"]);
         assert!(Overrides::default().layers(true).unwrap().is_empty());
         let none = Overrides { variables: vec![("RUNNER__".into(), "1".into())], ..Overrides::default() };
         assert!(none.layers(true).is_err());

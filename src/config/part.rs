@@ -4,6 +4,7 @@
 //! together from them is what makes its plan a matter of a second.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use toml::Value;
 
@@ -63,7 +64,7 @@ impl Contents {
         };
         let mut name = text.clone();
         for problem in &problems {
-            name.push_str(&format!("\n{problem:?}"));
+            let _ = write!(name, "\n{problem:?}");
         }
         let all = &mut self.all;
         Ok(*self.known.entry((key.to_owned(), name)).or_insert_with(|| {
@@ -135,14 +136,8 @@ impl<'a> Parts<'a> {
 
     fn make(&mut self, slot: usize, choices: &[u32], contents: &mut Contents) -> Result<Part> {
         let Slot { key, axes } = &self.slots[slot];
-        let (mut trial, config, problems) = match Trial::new(self.experiment, self.space, key, axes, choices)
-        {
-            Ok(mut trial) => {
-                let (config, problems) = trial.read(key);
-                (trial, config, problems)
-            }
-            Err((trial, problems)) => (trial, None, problems),
-        };
+        let mut trial = Trial::new(self.experiment, self.space, key, axes, choices);
+        let (config, problems) = trial.read(key);
         for note in std::mem::take(&mut trial.notes) {
             if !self.notes.contains(&note) {
                 self.notes.push(note);

@@ -1,5 +1,7 @@
 //! `experiment.toml`: the layers and what was left of the sweep, as one file that expands to the same runs.
 
+use std::fmt::Write;
+
 use toml::{Table, Value};
 
 use super::experiment::Experiment;
@@ -63,19 +65,19 @@ fn write_table(text: &mut String, name: &str, table: &Table) {
     };
     let mut lines = table.iter().filter(|(key, value)| !is_part(key, value)).peekable();
     if lines.peek().is_some() {
-        text.push_str(&format!("\n[{name}]\n"));
+        let _ = write!(text, "\n[{name}]\n");
         lines.for_each(|(key, value)| write_line(text, key, value));
     }
     for (key, value) in table.iter().filter(|(key, value)| is_part(key, value)) {
         let name = format!("{name}.{key}");
         match value {
             Value::Table(axes) => {
-                text.push_str(&format!("\n[{name}]\n"));
+                let _ = write!(text, "\n[{name}]\n");
                 axes.iter().for_each(|(key, value)| write_line(text, key, value));
             }
             Value::Array(entries) => {
                 for entry in entries.iter().filter_map(Value::as_table) {
-                    text.push_str(&format!("\n[[{name}]]\n"));
+                    let _ = write!(text, "\n[[{name}]]\n");
                     if key == "union" {
                         write_table(text, &name, entry);
                     } else {
@@ -92,7 +94,7 @@ fn write_line(text: &mut String, key: &str, value: &Value) {
     let is_bare = key.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
     let key =
         if is_bare && !key.is_empty() { key.to_owned() } else { Value::String(key.to_owned()).to_string() };
-    text.push_str(&format!("{key} = {value}\n"));
+    let _ = writeln!(text, "{key} = {value}");
 }
 
 /// Grid, zips and random part, in the order in which they stand.

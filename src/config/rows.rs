@@ -26,7 +26,7 @@ pub struct Rows {
     origin: String,
     text: Arc<str>,
     columns: Vec<Column>,
-    rows: usize,
+    count: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Rows {
             return Err(reader.refuse("there is no row".into(), 0..0, "expected a header and a row a run"));
         }
         let columns = columns.into_iter().flatten().collect();
-        Ok(Self { origin: reader.origin, text: reader.text, columns, rows })
+        Ok(Self { origin: reader.origin, text: reader.text, columns, count: rows })
     }
 
     /// Where the rows were read from.
@@ -106,7 +106,7 @@ impl Rows {
             described: None,
         };
         let mut space = Space::default();
-        space.push(self.columns.iter().map(axis), self.rows, Origin::Rows);
+        space.push(self.columns.iter().map(axis), self.count, Origin::Rows);
         space
     }
 

@@ -6,7 +6,6 @@ use super::experiment::Experiment;
 use super::patch::{misplaced, patch};
 use super::run_config::RunConfig;
 use super::unknown::explain;
-use crate::Result;
 use crate::setting::{Excerpt, KeyPath, Place, Problem, Problems, read_what_can_be_read};
 use crate::sweep::Space;
 
@@ -24,6 +23,8 @@ pub(super) struct Trial<'a> {
     written: Vec<Written>,
     /// The sections whose kind an axis decided.
     decided: Vec<&'static str>,
+    /// Why an axis could not write its value.
+    failure: Option<Problem>,
     /// What the axes dropped.
     pub notes: Vec<String>,
 }
@@ -38,14 +39,15 @@ struct Written {
 }
 
 impl<'a> Trial<'a> {
-    /// Writes what the axes say, in the order of `axes`, into the value that the layers give the key.
+    /// Writes what the axes say, in the order of `axes`, into the value that the layers give the key; what one
+    /// of them cannot write is told by [`read`](Self::read).
     pub fn new(
         experiment: &'a Experiment,
         space: &'a Space,
         key: &str,
         axes: &[usize],
         choices: &'a [u32],
-    ) -> Result<Self, (Self, Vec<Problem>)> {
+    ) -> Self {
         let tree =
             experiment.base.get(key).map(|value| (key.to_owned(), value.clone())).into_iter().collect();
         let mut trial = Self {
@@ -55,14 +57,16 @@ impl<'a> Trial<'a> {
             tree,
             written: Vec::new(),
             decided: Vec::new(),
+            failure: None,
             notes: Vec::new(),
         };
         for index in axes {
             if let Err(problem) = trial.write(*index) {
-                return Err((trial, vec![problem]));
+                trial.failure = Some(problem);
+                break;
             }
         }
-        Ok(trial)
+        trial
     }
 
     fn write(&mut self, index: usize) -> Result<(), Problem> {
@@ -95,6 +99,9 @@ impl<'a> Trial<'a> {
 
     /// The key read into a configuration in which nothing else is meant, and everything that is wrong with it.
     pub fn read(&mut self, key: &str) -> (Option<RunConfig>, Vec<Problem>) {
+        if let Some(problem) = self.failure.take() {
+            return (None, vec![problem]);
+        }
         // What else a configuration must have.
         for (required, value) in [("name", "x"), ("data", "digits"), ("model", "mlp")] {
             if required != key {

@@ -165,12 +165,11 @@ impl Plan {
         for run in &self.runs {
             let RunConfig { data, model, .. } = &run.spec.config;
             let key = [data.address(), model.address()];
-            let count = match counts.get(&key) {
-                Some(count) => *count,
-                None => {
-                    let data = library.prepared(data)?;
-                    model.parameter_count(data.shape(), data.classes().len())?
-                }
+            let count = if let Some(count) = counts.get(&key) {
+                *count
+            } else {
+                let data = library.prepared(data)?;
+                model.parameter_count(data.shape(), data.classes().len())?
             };
             counts.insert(key, count);
             all.push(count);

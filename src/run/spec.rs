@@ -69,24 +69,22 @@ impl<'a> Specifier<'a> {
     /// The run of a draft; it has no name yet.
     pub fn specify(&mut self, draft: Draft) -> Result<RunSpec> {
         let Draft { assignment, config } = draft;
-        let fingerprint = match self.data.get(&config.data.address()) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let made: Arc<str> = self.library.fingerprint(&config.data)?.into();
-                self.data.insert(config.data.address(), Arc::clone(&made));
-                self.held.push(config.clone());
-                made
-            }
+        let fingerprint = if let Some(known) = self.data.get(&config.data.address()) {
+            Arc::clone(known)
+        } else {
+            let made: Arc<str> = self.library.fingerprint(&config.data)?.into();
+            self.data.insert(config.data.address(), Arc::clone(&made));
+            self.held.push(config.clone());
+            made
         };
-        let weights = match self.weights.get(&config.model.address()) {
-            Some(known) => known.clone(),
-            None => {
-                let path = config.model.common.weights.as_deref();
-                let made = path.map(|path| self.library.weights(path).map(Arc::from)).transpose()?;
-                self.weights.insert(config.model.address(), made.clone());
-                self.held.push(config.clone());
-                made
-            }
+        let weights = if let Some(known) = self.weights.get(&config.model.address()) {
+            known.clone()
+        } else {
+            let path = config.model.common.weights.as_deref();
+            let made = path.map(|path| self.library.weights(path).map(Arc::from)).transpose()?;
+            self.weights.insert(config.model.address(), made.clone());
+            self.held.push(config.clone());
+            made
         };
         let id = self.identities.id(&config, &fingerprint, weights.as_deref())?;
         Ok(RunSpec { id, name: String::new(), assignment, config, fingerprint, weights })

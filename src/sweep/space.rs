@@ -206,7 +206,7 @@ fn axis(read: Values, key: KeyPath, written: KeyPath) -> Result<Axis, Vec<Proble
     };
     Ok(Axis {
         key: Arc::new(key),
-        values: read.values.into_iter().map(|value| Some(Arc::new(value))).collect(),
+        values: read.list.into_iter().map(|value| Some(Arc::new(value))).collect(),
         dimension: 0,
         written,
         places: read.places,
@@ -246,7 +246,7 @@ fn collect_zip(
         let written = at.join(name);
         match value {
             Value::Table(inner) if !is_description(inner) => {
-                collect_zip(axes, inner, &key, &written, problems)
+                collect_zip(axes, inner, &key, &written, problems);
             }
             value => match values(value, &key, &written) {
                 Ok(read) if read.when.is_some() => {
@@ -326,7 +326,7 @@ pub fn fold_axis(folds: usize) -> Result<Axis, Problem> {
     }
     Ok(Axis {
         key: Arc::new(KeyPath::parse("data.split.fold")),
-        values: (1..=folds).map(|fold| Some(Arc::new(Value::Integer(fold as i64)))).collect(),
+        values: (1..=folds).map(|fold| Some(Arc::new(Value::Integer(fold.cast_signed() as i64)))).collect(),
         dimension: 0,
         written,
         places: Places::Whole,

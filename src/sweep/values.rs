@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 1e-6;
 
 /// What was read.
 pub(super) struct Values {
-    pub values: Vec<Value>,
+    pub list: Vec<Value>,
     pub places: Places,
     /// The conditions under which the axis has a say, as they were written.
     pub when: Option<Table>,
@@ -50,7 +50,7 @@ pub(super) fn values(value: &Value, key: &KeyPath, written: &KeyPath) -> Result<
             Err(refuse(format!("`{key}` has no values"), "expected at least one"))
         }
         Value::Array(list) => Ok(Values {
-            values: list.iter().map(rounded).collect(),
+            list: list.iter().map(rounded).collect(),
             places: Places::List(KeyPath::default()),
             when: None,
             described: None,
@@ -79,8 +79,8 @@ fn describe(value: &Value, key: &KeyPath, written: &KeyPath) -> Result<Values, V
         let listed = values(&Value::Array(list), key, &at)?;
         return Ok(Values { when, places: Places::List(KeyPath::parse("values")), ..listed });
     }
-    let values = range(value, described, written).map_err(one)?;
-    Ok(Values { values, places: Places::Whole, when, described: Some(value.clone()) })
+    let list = range(value, described, written).map_err(one)?;
+    Ok(Values { list, places: Places::Whole, when, described: Some(value.clone()) })
 }
 
 /// Refuses words of another form beside `form`.
@@ -209,7 +209,7 @@ mod tests {
 
     fn listed(text: &str) -> String {
         match read_values(text) {
-            Ok(read) => Value::Array(read.values).to_string(),
+            Ok(read) => Value::Array(read.list).to_string(),
             Err(problems) => panic!("{problems:?}"),
         }
     }
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn listed_values_may_have_a_condition() {
         let read = read_values("{ values = [1, 2], when = { 'optimizer.kind' = 'sgd' } }").unwrap();
-        assert_eq!((read.values.len(), read.places), (2, Places::List(KeyPath::parse("values"))));
+        assert_eq!((read.list.len(), read.places), (2, Places::List(KeyPath::parse("values"))));
         assert!(read.when.is_some());
         assert!(read_values("{ from = 1, to = 2, step = 1, when = { seed = 1 } }").unwrap().when.is_some());
     }

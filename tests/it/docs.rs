@@ -11,7 +11,7 @@ const MODEL: &str = "[model]\nkind = \"mlp\"\n";
 /// The code spans of a table's cell, one a line.
 fn code(cell: &str) -> String {
     let spans = cell.split('`').skip(1).step_by(2);
-    spans.map(|span| format!("{span}\n")).collect()
+    spans.fold(String::new(), |lines, span| lines + span + "\n")
 }
 
 /// The cells of a Markdown row; a bar inside a code span would have to be escaped, and none is there.
@@ -36,13 +36,10 @@ fn every_row_of_the_table_of_sweeps_expands_as_it_says() {
         workplace.write("a.toml", format!("{data}{MODEL}{rest}"));
         let planned = workplace.run(&["plan", "a.toml", "--json"]);
         let planned: Vec<serde_json::Value> = serde_json::from_str(&planned).unwrap();
-        let names: String = planned
-            .iter()
-            .map(|run| {
-                let name = run["run"].as_str().unwrap();
-                format!("{}\n", name.rsplit_once('-').unwrap().0)
-            })
-            .collect();
+        let names = planned.iter().fold(String::new(), |names, run| {
+            let name = run["run"].as_str().unwrap();
+            names + name.rsplit_once('-').unwrap().0 + "\n"
+        });
         assert_eq!(names, code(runs), "{row}");
     }
 }

@@ -233,7 +233,7 @@ fn grid(lengths: &[usize]) -> (String, Vec<String>) {
     let mut text = "[sweep.grid]\n".to_owned();
     for (key, length) in KEYS.iter().zip(lengths) {
         let values: Vec<String> = (0..*length).map(|index| value_of(key, index).to_string()).collect();
-        text.push_str(&format!("'{key}' = [{}]\n", values.join(", ")));
+        text = format!("{text}'{key}' = [{}]\n", values.join(", "));
     }
     (text, KEYS.iter().take(lengths.len()).map(|key| (*key).to_owned()).collect())
 }
@@ -242,9 +242,9 @@ fn value_of(key: &str, index: usize) -> toml::Value {
     const ACTIVATIONS: [&str; 5] = ["relu", "tanh", "elu", "gelu", "sigmoid"];
     match key {
         "optimizer.lr" => toml::Value::Float([0.1, 0.2, 0.3, 0.4, 0.5][index]),
-        "model.hidden" => toml::Value::Array(vec![toml::Value::Integer(index as i64 + 1)]),
+        "model.hidden" => toml::Value::Array(vec![toml::Value::Integer(index.cast_signed() as i64 + 1)]),
         "model.activation" => toml::Value::String(ACTIVATIONS[index].to_owned()),
-        _ => toml::Value::Integer(index as i64 + 1),
+        _ => toml::Value::Integer(index.cast_signed() as i64 + 1),
     }
 }
 

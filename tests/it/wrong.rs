@@ -16,7 +16,7 @@ struct Case {
 impl Case {
     /// `a.toml` whose first five lines are data and model.
     fn new(rest: &str) -> Self {
-        Self::whole(&format!("{HEAD}{rest}"))
+        Self::whole(format!("{HEAD}{rest}"))
     }
 
     fn whole(content: impl AsRef<[u8]>) -> Self {
@@ -216,11 +216,15 @@ fn flags_and_variables() {
         .flags(&["--grid", "optimizer.kind=sgd,,adam"])
         .points_at("empty_value_of_a_flag", &["--grid:1:20"]);
     Case::new("").flags(&["--grid", "seed=1,2", "-s", "seed=3"]).points_at("set_and_swept", &["--grid:1:1"]);
-    Case::new("").variable("RUNNER__TRAIN__EPOCHS", "0").points_at("variable", &["environment:1:23"]);
-    Case::new("").variable("RUNNER__TRAIN__EPOCH", "3").points_at("key_of_a_variable", &["environment:1:1"]);
+    Case::new("")
+        .variable("RUNNER__TRAIN__EPOCHS", "0")
+        .points_at("variable", &["RUNNER__TRAIN__EPOCHS:1:23"]);
+    Case::new("")
+        .variable("RUNNER__TRAIN__EPOCH", "3")
+        .points_at("key_of_a_variable", &["RUNNER__TRAIN__EPOCH:1:1"]);
     Case::new("")
         .variable("RUNNER__OPTIMIZER", "{ lr = -1 }")
-        .points_at("inside_a_variable", &["environment:1:26"]);
+        .points_at("inside_a_variable", &["RUNNER__OPTIMIZER:1:26"]);
 }
 
 #[test]
