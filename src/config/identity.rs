@@ -1,6 +1,8 @@
 //! What decides a run's result, and the id made of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -69,15 +71,15 @@ fn part(key: &str, config: &RunConfig, data: &str, weights: Option<&str>) -> Res
 ///
 /// Gives the very ids that [`Identity`] gives one by one.
 #[derive(Debug, Default)]
-pub struct Identities {
+pub struct Identities<'a> {
     texts: HashMap<(&'static str, usize), Arc<str>>,
-    /// Keeps the addresses above in use.
-    held: Vec<RunConfig>,
+    /// The addresses stay in use as long as the configurations that were looked at.
+    looked_at: PhantomData<&'a RunConfig>,
 }
 
-impl Identities {
+impl<'a> Identities<'a> {
     /// As [`Identity::new`] and [`Identity::id`].
-    pub fn id(&mut self, config: &RunConfig, data: &str, weights: Option<&str>) -> Result<String> {
+    pub fn id(&mut self, config: &'a RunConfig, data: &str, weights: Option<&str>) -> Result<String> {
         let mut hasher = blake3::Hasher::new();
         let mut separator = "{";
         let mut push = |text: &str| {
@@ -112,7 +114,6 @@ impl Identities {
         }
         let text: Arc<str> = format!("\"{key}\":{}", sorted(&part(key, config, data, weights)?)).into();
         self.texts.insert((key, address), Arc::clone(&text));
-        self.held.push(config.clone());
         Ok(text)
     }
 }
@@ -128,21 +129,50 @@ fn remove(value: &mut Value, dotted: &str) {
 
 /// JSON with the keys of every object in order, whatever map `serde_json` was built with.
 fn sorted(value: &Value) -> String {
+    let mut text = String::new();
+    write_sorted(&mut text, value);
+    text
+}
+
+fn write_sorted(text: &mut String, value: &Value) {
     match value {
         Value::Object(map) => {
-            let entries: BTreeMap<&String, &Value> = map.iter().collect();
-            let texts = entries
-                .into_iter()
-                .map(|(key, value)| format!("{}:{}", Value::String(key.clone()), sorted(value)));
-            format!("{{{}}}", texts.collect::<Vec<_>>().join(","))
+            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            let mut separator = '{';
+            for (key, value) in entries {
+                // A key is written as any text is, with its quotes.
+                let _ = write!(text, "{separator}{}:", Quoted(key));
+                separator = ',';
+                write_sorted(text, value);
+            }
+            text.push_str(if separator == '{' { "{}" } else { "}" });
         }
         Value::Array(list) => {
-            let texts: Vec<String> = list.iter().map(sorted).collect();
-            format!("[{}]", texts.join(","))
+            text.push('[');
+            for (index, value) in list.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_sorted(text, value);
+            }
+            text.push(']');
         }
         // 0 and -0 are one number in any setting.
-        Value::Number(number) if number.as_f64() == Some(0.0) && number.is_f64() => "0.0".to_owned(),
-        other => other.to_string(),
+        Value::Number(number) if number.as_f64() == Some(0.0) && number.is_f64() => text.push_str("0.0"),
+        other => {
+            let _ = write!(text, "{other}");
+        }
+    }
+}
+
+/// A text as JSON.
+struct Quoted<'a>(&'a str);
+
+impl std::fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let is_plain = self.0.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if is_plain { write!(f, "\"{}\"", self.0) } else { Value::String(self.0.to_owned()).fmt(f) }
     }
 }
 
@@ -162,7 +192,7 @@ mod tests {
         assert_eq!(drafts.len(), 32);
         let mut identities = Identities::default();
         let mut seen = std::collections::HashSet::new();
-        for draft in drafts {
+        for draft in &drafts {
             let alone = Identity::new(&draft.config, "d", Some("w")).unwrap();
             assert_eq!(identities.id(&draft.config, "d", Some("w")).unwrap(), alone.id());
             assert!(seen.insert(alone.id()));

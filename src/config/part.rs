@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use toml::Value;
 
@@ -39,13 +40,14 @@ pub(super) struct Content {
     pub config: Option<RunConfig>,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
-    text: String,
+    /// The key, a line's end, the key's value as JSON, and the problems in as many lines.
+    name: Arc<str>,
 }
 
 /// Everything that was read, each content once.
 #[derive(Default)]
 pub(super) struct Contents {
-    known: HashMap<(String, String), u32>,
+    known: HashMap<Arc<str>, u32>,
     all: Vec<Content>,
     held: HashMap<(usize, u32), bool>,
 }
@@ -58,19 +60,20 @@ impl Contents {
 
     /// The number of what was read for `key`.
     pub fn number(&mut self, key: &str, config: Option<RunConfig>, problems: Vec<Problem>) -> Result<u32> {
-        let text = match &config {
-            Some(config) => config.text_of(key)?,
-            None => String::new(),
-        };
-        let mut name = text.clone();
+        let mut name = format!("{key}\n");
+        if let Some(config) = &config {
+            name.push_str(&config.text_of(key)?);
+        }
         for problem in &problems {
             let _ = write!(name, "\n{problem:?}");
         }
-        let all = &mut self.all;
-        Ok(*self.known.entry((key.to_owned(), name)).or_insert_with(|| {
-            all.push(Content { config, problems, text });
-            (all.len() - 1) as u32
-        }))
+        if let Some(number) = self.known.get(name.as_str()) {
+            return Ok(*number);
+        }
+        let (name, number) = (Arc::<str>::from(name), self.all.len() as u32);
+        self.known.insert(Arc::clone(&name), number);
+        self.all.push(Content { config, problems, name });
+        Ok(number)
     }
 
     /// Whether the condition, known by its address in the experiment, holds in the content.
@@ -81,7 +84,8 @@ impl Contents {
         }
         let content = &self.all[number as usize];
         // JSON is the spelling in which contents are kept; a table of it reads as TOML does.
-        let value = serde_json::from_str::<Value>(&content.text).ok();
+        let text = content.name.lines().nth(1).unwrap_or_default();
+        let value = serde_json::from_str::<Value>(text).ok();
         let holds = value.is_some_and(|value| {
             let Some(Segment::Key(key)) = condition.key.0.first() else { return false };
             condition.holds_in(&Value::Table(std::iter::once((key.clone(), value)).collect()))
@@ -98,7 +102,11 @@ pub(super) struct Parts<'a> {
     slots: Vec<Slot>,
     /// One table a slot, by the choices of its axes.
     read: Vec<HashMap<Box<[u32]>, Part>>,
+    /// The parts of slots without axes.
+    fixed: Vec<Option<Part>>,
     buffer: Vec<u32>,
+    /// What stands for all other keys while one is read.
+    others: RunConfig,
     /// What the axes dropped.
     pub notes: Vec<String>,
 }
@@ -108,7 +116,17 @@ impl<'a> Parts<'a> {
     pub fn new(experiment: &'a Experiment, space: &'a Space) -> Self {
         let slots = slots(experiment, space);
         let read = slots.iter().map(|_| HashMap::new()).collect();
-        Self { experiment, space, slots, read, buffer: Vec::new(), notes: Vec::new() }
+        let fixed = slots.iter().map(|_| None).collect();
+        Self {
+            experiment,
+            space,
+            slots,
+            read,
+            fixed,
+            buffer: Vec::new(),
+            others: RunConfig::default(),
+            notes: Vec::new(),
+        }
     }
 
     /// The keys.
@@ -125,19 +143,24 @@ impl<'a> Parts<'a> {
     pub fn part(&mut self, slot: usize, choices: &[u32], contents: &mut Contents) -> Result<&Part> {
         self.buffer.clear();
         self.buffer.extend(self.slots[slot].axes.iter().map(|axis| choices[*axis]));
+        // Most slots have no axis, and every run asks for all of them.
+        if self.buffer.is_empty() {
+            if self.fixed[slot].is_none() {
+                self.fixed[slot] = Some(self.make(slot, choices, contents)?);
+            }
+            return self.fixed[slot].as_ref().ok_or_else(gone);
+        }
         if !self.read[slot].contains_key(self.buffer.as_slice()) {
             let part = self.make(slot, choices, contents)?;
             self.read[slot].insert(self.buffer.as_slice().into(), part);
         }
-        self.read[slot]
-            .get(self.buffer.as_slice())
-            .ok_or_else(|| Error::Bug("a part that was read is gone".into()))
+        self.read[slot].get(self.buffer.as_slice()).ok_or_else(gone)
     }
 
     fn make(&mut self, slot: usize, choices: &[u32], contents: &mut Contents) -> Result<Part> {
         let Slot { key, axes } = &self.slots[slot];
         let mut trial = Trial::new(self.experiment, self.space, key, axes, choices);
-        let (config, problems) = trial.read(key);
+        let (config, problems) = trial.read(key, &self.others);
         for note in std::mem::take(&mut trial.notes) {
             if !self.notes.contains(&note) {
                 self.notes.push(note);
@@ -147,6 +170,10 @@ impl<'a> Parts<'a> {
         let silent = axes.iter().filter(is_silent).copied().collect();
         Ok(Part { number: contents.number(key, config, problems)?, silent })
     }
+}
+
+fn gone() -> Error {
+    Error::Bug("a part that was read is gone".into())
 }
 
 /// Every key that a layer or an axis sets or a configuration must have.

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use toml::Value;
 
 use super::unknown::explain;
 use crate::data::{DataConfig, DataSettings, DigitsConfig, SourceConfig};
@@ -13,7 +15,7 @@ use crate::metric::{AccuracyConfig, MetricConfig};
 use crate::model::{ArchitectureConfig, MlpConfig, ModelConfig, ModelSettings};
 use crate::optimizer::OptimizerConfig;
 use crate::scheduler::SchedulerConfig;
-use crate::setting::{Diagnostic, Problems, Shared};
+use crate::setting::{Diagnostic, Node, Problems, Shared};
 use crate::train::{TrainConfig, metric_columns};
 use crate::{Error, Result};
 
@@ -112,6 +114,27 @@ impl RunConfig {
             "scheduler" => self.scheduler = other.scheduler.clone(),
             "train" => self.train = other.train.clone(),
             _ => {}
+        }
+    }
+
+    /// Reads a top-level key, if it is known and nothing is wrong with it; whether it was.
+    pub(super) fn put(&mut self, key: &str, value: &Value) -> bool {
+        fn into<T: DeserializeOwned>(field: &mut T, value: &Value) -> bool {
+            T::deserialize(Node::new(value)).map(|read| *field = read).is_ok()
+        }
+        match key {
+            "name" => into(&mut self.name, value),
+            "description" => into(&mut self.description, value),
+            "seed" => into(&mut self.seed, value),
+            "device" => into(&mut self.device, value),
+            "metrics" => into(&mut self.metrics, value),
+            "data" => into(&mut self.data, value),
+            "model" => into(&mut self.model, value),
+            "loss" => into(&mut self.loss, value),
+            "optimizer" => into(&mut self.optimizer, value),
+            "scheduler" => into(&mut self.scheduler, value),
+            "train" => into(&mut self.train, value),
+            _ => false,
         }
     }
 
@@ -249,12 +272,17 @@ mod tests {
         let text = "name = 'b'\ndescription = 'd'\nseed = 7\ndevice = 'cpu'\nmetrics = ['accuracy']\n\
                     data = 'mnist'\nmodel = { kind = 'mlp', layers = 2 }\nloss = 'cross_entropy'\n\
                     optimizer = 'sgd'\nscheduler = 'cosine'\ntrain.epochs = 3\n";
-        let other: RunConfig = crate::setting::read(&toml::from_str(text).unwrap()).unwrap();
+        let table: toml::Value = toml::from_str(text).unwrap();
+        let other: RunConfig = crate::setting::read(&table).unwrap();
         let mut config = RunConfig::default();
         for key in RunConfig::KEYS {
             assert!(*key == "loss" || config.text_of(key).unwrap() != other.text_of(key).unwrap(), "{key}");
             config.take(key, &other);
             assert_eq!(config.text_of(key).unwrap(), other.text_of(key).unwrap(), "{key}");
+            let mut read = RunConfig::default();
+            assert!(read.put(key, &table[*key]), "{key}");
+            assert_eq!(read.text_of(key).unwrap(), other.text_of(key).unwrap(), "{key}");
+            assert!(!read.put(key, &toml::Value::Float(0.5)), "{key}");
         }
         assert_eq!(config, other);
     }

@@ -97,11 +97,24 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    /// The key read into a configuration in which nothing else is meant, and everything that is wrong with it.
-    pub fn read(&mut self, key: &str) -> (Option<RunConfig>, Vec<Problem>) {
+    /// The key read into a copy of `others`, of which nothing else is meant, and everything that is wrong with it.
+    pub fn read(&mut self, key: &str, others: &RunConfig) -> (Option<RunConfig>, Vec<Problem>) {
         if let Some(problem) = self.failure.take() {
             return (None, vec![problem]);
         }
+        let mut config = others.clone();
+        // Nearly all that is read has no mistake; a second reading finds all of them.
+        let (config, unread) = match self.tree.get(key) {
+            Some(value) if config.put(key, value) => (Some(config), Vec::new()),
+            _ => self.read_with_mistakes(key),
+        };
+        match config {
+            Some(config) => check(key, config, unread),
+            None => (None, unread),
+        }
+    }
+
+    fn read_with_mistakes(&mut self, key: &str) -> (Option<RunConfig>, Vec<Problem>) {
         // What else a configuration must have.
         for (required, value) in [("name", "x"), ("data", "digits"), ("model", "mlp")] {
             if required != key {
@@ -115,16 +128,7 @@ impl<'a> Trial<'a> {
             explain(problem, &tree, &self.experiment.sections);
         }
         self.tree = tree;
-        let Some(mut config) = config else { return (None, unread) };
-        if let Err(error) = config.resolve_alone(key) {
-            let (path, place, message) = (KeyPath::parse(key), Place::Value, error.to_string());
-            unread.push(Problem { path, place, message, expected: String::new(), help: None });
-            return (None, unread);
-        }
-        let mut problems = Problems::default();
-        config.check_alone(key, &mut problems);
-        let problems = beside(&unread, problems.into_found());
-        (Some(config), problems.into_iter().chain(unread).collect())
+        (config, unread)
     }
 
     /// Whether the axis has a say.
@@ -173,6 +177,19 @@ impl<'a> Trial<'a> {
             .find(|written| written.path.covers(&problem.path))
             .or_else(|| latest.find(|written| is_inside(written) || made(written)))
     }
+}
+
+/// Resolves and checks what can be said of a top-level key alone, of which `unread` could not be read.
+fn check(key: &str, mut config: RunConfig, mut unread: Vec<Problem>) -> (Option<RunConfig>, Vec<Problem>) {
+    if let Err(error) = config.resolve_alone(key) {
+        let (path, place, message) = (KeyPath::parse(key), Place::Value, error.to_string());
+        unread.push(Problem { path, place, message, expected: String::new(), help: None });
+        return (None, unread);
+    }
+    let mut problems = Problems::default();
+    config.check_alone(key, &mut problems);
+    let problems = beside(&unread, problems.into_found());
+    (Some(config), problems.into_iter().chain(unread).collect())
 }
 
 /// What a check found, less what it says of tables that could not be read whole: there a default stands in for

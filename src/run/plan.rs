@@ -97,7 +97,7 @@ impl Plan {
         let mut specifier = Specifier::new(library);
         let mut seen = HashSet::new();
         let mut planned = Vec::with_capacity(expansion.drafts.len());
-        for draft in expansion.drafts {
+        for draft in &expansion.drafts {
             let mut spec = specifier.specify(draft).map_err(|error| located(error, &paths))?;
             if !seen.insert(spec.id.clone()) {
                 continue;
@@ -211,10 +211,15 @@ pub(super) fn action(entry: Option<&RunEntry>, force: bool) -> Action {
     }
 }
 
+fn address(key: &Arc<KeyPath>) -> usize {
+    Arc::as_ptr(key).addr()
+}
+
 /// The names of folders, each given once.
 struct Names {
     taken: HashSet<String>,
-    short: HashMap<Arc<KeyPath>, String>,
+    /// By the address of the key, which all runs of a plan share.
+    short: HashMap<usize, String>,
 }
 
 impl Names {
@@ -225,13 +230,13 @@ impl Names {
     /// A name for a run that has no folder yet, with more of its id where another has it.
     fn free(&mut self, spec: &RunSpec) -> String {
         for (key, _) in &spec.assignment {
-            if !self.short.contains_key(key) {
-                let short = short_key(&key.to_string(), schema::keys()).to_owned();
-                self.short.insert(Arc::clone(key), short);
-            }
+            self.short
+                .entry(address(key))
+                .or_insert_with(|| short_key(&key.to_string(), schema::keys()).to_owned());
         }
         let named = |digits: usize| {
-            let parts = spec.assignment.iter().map(|(key, value)| (self.short[key].as_str(), &**value));
+            let parts =
+                spec.assignment.iter().map(|(key, value)| (self.short[&address(key)].as_str(), &**value));
             run_name(parts, &spec.id[..digits.min(spec.id.len())])
         };
         let mut digits = TAG;

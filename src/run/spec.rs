@@ -1,6 +1,7 @@
 //! A run that has an id and a name.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -30,7 +31,7 @@ pub struct RunSpec {
 impl RunSpec {
     /// The run of a draft; it has no name yet. Reads the data that the draft points to.
     pub fn new(draft: Draft, library: &Library) -> Result<Self> {
-        Specifier::new(library).specify(draft)
+        Specifier::new(library).specify(&draft)
     }
 
     /// The metadata of the run's checkpoints: what the id covers, the classes and the preprocessing.
@@ -52,41 +53,35 @@ impl RunSpec {
 /// Makes runs of drafts, looking at the data of each table of settings once.
 pub struct Specifier<'a> {
     library: &'a Library,
-    identities: Identities,
-    /// By the address of the table, which `held` keeps in use.
+    identities: Identities<'a>,
+    /// By the address of the table, which the drafts keep in use.
     data: HashMap<usize, Arc<str>>,
     weights: HashMap<usize, Option<Arc<str>>>,
-    held: Vec<RunConfig>,
 }
 
 impl<'a> Specifier<'a> {
     /// Nothing was looked at yet.
     pub fn new(library: &'a Library) -> Self {
-        let (data, weights) = (HashMap::new(), HashMap::new());
-        Self { library, identities: Identities::default(), data, weights, held: Vec::new() }
+        Self { library, identities: Identities::default(), data: HashMap::new(), weights: HashMap::new() }
     }
 
     /// The run of a draft; it has no name yet.
-    pub fn specify(&mut self, draft: Draft) -> Result<RunSpec> {
+    pub fn specify(&mut self, draft: &'a Draft) -> Result<RunSpec> {
         let Draft { assignment, config } = draft;
-        let fingerprint = if let Some(known) = self.data.get(&config.data.address()) {
-            Arc::clone(known)
-        } else {
-            let made: Arc<str> = self.library.fingerprint(&config.data)?.into();
-            self.data.insert(config.data.address(), Arc::clone(&made));
-            self.held.push(config.clone());
-            made
+        let fingerprint = match self.data.entry(config.data.address()) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(free) => Arc::clone(free.insert(self.library.fingerprint(&config.data)?.into())),
         };
-        let weights = if let Some(known) = self.weights.get(&config.model.address()) {
-            known.clone()
-        } else {
-            let path = config.model.common.weights.as_deref();
-            let made = path.map(|path| self.library.weights(path).map(Arc::from)).transpose()?;
-            self.weights.insert(config.model.address(), made.clone());
-            self.held.push(config.clone());
-            made
+        let weights = match self.weights.entry(config.model.address()) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(free) => {
+                let path = config.model.common.weights.as_deref();
+                let made = path.map(|path| self.library.weights(path).map(Arc::from)).transpose()?;
+                free.insert(made).clone()
+            }
         };
-        let id = self.identities.id(&config, &fingerprint, weights.as_deref())?;
+        let id = self.identities.id(config, &fingerprint, weights.as_deref())?;
+        let (assignment, config) = (assignment.clone(), config.clone());
         Ok(RunSpec { id, name: String::new(), assignment, config, fingerprint, weights })
     }
 }
