@@ -13,6 +13,7 @@ mod experiment;
 mod explain;
 mod extends;
 mod identity;
+mod late;
 mod layer;
 mod locate;
 mod merge;

@@ -3,9 +3,11 @@
 //! The display is an [`Audience`]; only a command wires it to the [`Scheduler`].
 
 mod executor;
+mod fit;
 mod interrupt;
 mod library;
 mod machine;
+mod name;
 mod plan;
 mod predictor;
 mod scheduler;
@@ -13,10 +15,11 @@ mod spec;
 mod verify;
 
 pub use executor::{Executor, Job, Observers, ThreadExecutor};
+pub use fit::prepare;
 pub use interrupt::Interrupt;
 pub use library::Library;
 pub use machine::Machine;
-pub use plan::{Action, Plan, PlannedRun, prepare};
+pub use plan::{Action, Plan, PlannedRun};
 pub use predictor::Predictor;
 pub use scheduler::{Audience, Ended, Scheduler, Task, default_jobs};
 pub use spec::RunSpec;

@@ -1,25 +1,23 @@
 //! What there is to do: every run of an experiment beside what its folder says of it.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::fit::{Refusal, fit, located, place_of};
 use super::library::Library;
+use super::name::Names;
 use super::spec::{RunSpec, Specifier};
-use crate::config::{Experiment, RunConfig, hit, schema};
+use crate::config::{Experiment, RunConfig, hit};
 use crate::data::Prepared;
-use crate::model::LayerConfig;
-use crate::setting::{Diagnostic, Excerpt, KeyPath};
+use crate::setting::{Diagnostic, Excerpt};
 use crate::store::{self, RunEntry, RunsDir, Status};
-use crate::sweep::{run_name, short_key};
 use crate::{Error, Result};
 
 /// How many of the runs that a cause hits are named.
 const NAMED: usize = 3;
-/// Digits of the id in a folder's name, unless two runs would share it.
-const TAG: usize = 8;
 
 /// What `runner run` does with a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -209,122 +207,4 @@ pub(super) fn action(entry: Option<&RunEntry>, force: bool) -> Action {
         _ if can_go_on => Action::Resume,
         _ => Action::Train,
     }
-}
-
-fn address(key: &Arc<KeyPath>) -> usize {
-    Arc::as_ptr(key).addr()
-}
-
-/// The names of folders, each given once.
-struct Names {
-    taken: HashSet<String>,
-    /// By the address of the key, which all runs of a plan share.
-    short: HashMap<usize, String>,
-}
-
-impl Names {
-    fn new(taken: impl Iterator<Item = String>) -> Self {
-        Self { taken: taken.collect(), short: HashMap::new() }
-    }
-
-    /// A name for a run that has no folder yet, with more of its id where another has it.
-    fn free(&mut self, spec: &RunSpec) -> String {
-        for (key, _) in &spec.assignment {
-            self.short
-                .entry(address(key))
-                .or_insert_with(|| short_key(&key.to_string(), schema::keys()).to_owned());
-        }
-        let named = |digits: usize| {
-            let parts =
-                spec.assignment.iter().map(|(key, value)| (self.short[&address(key)].as_str(), &**value));
-            run_name(parts, &spec.id[..digits.min(spec.id.len())])
-        };
-        let mut digits = TAG;
-        let mut name = named(digits);
-        while self.taken.contains(&name) && digits < spec.id.len() {
-            digits += 4;
-            name = named(digits);
-        }
-        self.taken.insert(name.clone());
-        name
-    }
-}
-
-/// Why a run cannot be trained on its data.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Refusal {
-    reason: String,
-    /// The file that is to blame, if one is.
-    file: Option<PathBuf>,
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        let reason = error.to_string();
-        let file = match error {
-            Error::Unreadable { path, .. } => Some(path),
-            _ => None,
-        };
-        Self { reason, file }
-    }
-}
-
-impl From<String> for Refusal {
-    fn from(reason: String) -> Self {
-        Self { reason, file: None }
-    }
-}
-
-/// The place of the setting that names a file, or the folder that it lies in.
-fn place_of(file: &Path, paths: &[(PathBuf, Excerpt)]) -> Option<Excerpt> {
-    paths.iter().find(|(path, _)| file.starts_with(path)).map(|(_, excerpt)| excerpt.clone())
-}
-
-/// What is wrong with a file, told at the setting that names it.
-fn located(error: Error, paths: &[(PathBuf, Excerpt)]) -> Error {
-    let Error::Unreadable { path, .. } = &error else { return error };
-    let Some(excerpt) = place_of(path, paths) else { return error };
-    let (message, label, notes) = (error.to_string(), String::new(), Vec::new());
-    Error::Settings(vec![Diagnostic { message, excerpt: Some(excerpt), label, notes, help: None }])
-}
-
-/// The data of one run, which fits its settings.
-pub fn prepare(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>> {
-    fit(spec, library).map_err(|refusal| Error::Request(refusal.reason))
-}
-
-fn fit(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>, Refusal> {
-    let data = library.prepared(&spec.config.data)?;
-    check_against(spec, &data, library)?;
-    Ok(data)
-}
-
-/// What can be known only with the data at hand.
-fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(), Refusal> {
-    let config = &spec.config;
-    let classes = data.classes().len();
-    config.model.parameter_count(data.shape(), classes)?;
-    if let Err(reason) = library.check_weights(&config.model, data) {
-        return Err(Refusal { reason, file: config.model.common.weights.clone() });
-    }
-    let (samples, batch) = (data.split.train.len(), config.train.batch_size);
-    if config.train.drop_last && samples < batch {
-        let reason =
-            format!("train.drop_last leaves no batch: {samples} training samples, batches of {batch}");
-        return Err(reason.into());
-    }
-    let last = if config.train.drop_last { batch } else { samples % batch };
-    if (last == 1 || batch == 1) && normalizes_batches(config, data) {
-        let reason = format!(
-            "batch norm cannot train on a single sample, and the last of the batches of {batch} from {samples} \
-             samples has one; change train.batch_size or set train.drop_last = true"
-        );
-        return Err(reason.into());
-    }
-    Ok(())
-}
-
-fn normalizes_batches(config: &RunConfig, data: &Prepared) -> bool {
-    let layers = config.model.kind.layers(data.shape(), data.classes().len());
-    layers.iter().any(|layer| matches!(layer, LayerConfig::BatchNorm(_)))
 }

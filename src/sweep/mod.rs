@@ -8,6 +8,7 @@ mod condition;
 mod config;
 mod name;
 mod random;
+mod read;
 mod space;
 mod values;
 
@@ -15,5 +16,6 @@ pub use axis::{Axis, MOST_RUNS, Places, When};
 pub use condition::{Condition, Rule, Test};
 pub use config::{Seeds, SweepConfig, UnionConfig};
 pub use name::{run_name, short_key, text_of};
-pub use space::{Dimension, Origin, Space, Sweep, fold_axis, read_sweep, seed_axis};
+pub use read::{Sweep, fold_axis, read_sweep, seed_axis};
+pub use space::{Dimension, Origin, Space};
 pub use values::is_description;

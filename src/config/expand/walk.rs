@@ -1,0 +1,320 @@
+//! One combination after the other.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::Expansion;
+use crate::config::conditional::order_of_conditions;
+use crate::config::experiment::{Assignment, Draft, Experiment};
+use crate::config::part::{Contents, Parts};
+use crate::config::run_config::RunConfig;
+use crate::config::trial::{NONE, Trial, beside};
+use crate::config::{locate, schema};
+use crate::setting::{Diagnostic, Excerpt, KeyPath, Problem, Problems, Segment};
+use crate::sweep::{self, Space, When, text_of};
+use crate::{Error, Result};
+
+/// How many of the runs that a cause hits are named.
+const NAMED: usize = 3;
+
+/// A cause: where it stands, and the runs that it hits.
+struct Found {
+    excerpt: Option<Excerpt>,
+    named: Vec<String>,
+    runs: usize,
+}
+
+/// Tables that are resolved and checked together, by the numbers of what they were made from.
+struct Joint {
+    scheduler: u32,
+    train: u32,
+    problems: Vec<Problem>,
+}
+
+/// Goes through the combinations of an experiment and gathers its runs and all that is wrong with them.
+pub(super) struct Expander<'a> {
+    experiment: &'a Experiment,
+    contents: Contents,
+    joints: HashMap<[u32; 4], Joint>,
+    seen: HashSet<Box<[u32]>>,
+    /// The runs so far, each once.
+    pub drafts: Vec<Draft>,
+    failed: usize,
+    found: IndexMap<Problem, Found>,
+    /// What the axes dropped.
+    pub notes: IndexSet<String>,
+    /// Combinations left out, by the rule.
+    left_out: Vec<usize>,
+    /// How many combinations are still to be looked at.
+    pub budget: usize,
+}
+
+impl<'a> Expander<'a> {
+    /// At the start, with nothing gathered.
+    pub fn new(experiment: &'a Experiment) -> Self {
+        Self {
+            experiment,
+            contents: Contents::default(),
+            joints: HashMap::new(),
+            seen: HashSet::new(),
+            drafts: Vec::new(),
+            failed: 0,
+            found: IndexMap::new(),
+            notes: IndexSet::new(),
+            left_out: vec![0; experiment.exclude.len()],
+            budget: usize::MAX,
+        }
+    }
+
+    /// Goes through one space.
+    pub fn walk(&mut self, space: &'a Space) -> Result<()> {
+        let Some(mut positions) = space.first().filter(|_| self.budget > 0) else { return Ok(()) };
+        let conditional = order_of_conditions(space).map_err(|problem| Error::Bug(problem.message))?;
+        let mut parts = Parts::new(self.experiment, space);
+        let mut numbers = vec![0; parts.slots().len()];
+        let mut choices = vec![NONE; space.axes.len()];
+        loop {
+            for (choice, axis) in choices.iter_mut().zip(&space.axes) {
+                let position = positions[axis.dimension];
+                *choice = if axis.value(position).is_some() { position as u32 + 1 } else { NONE };
+            }
+            if self.decide(space, &conditional, &mut choices, &mut parts)? {
+                for (slot, number) in numbers.iter_mut().enumerate() {
+                    *number = parts.part(slot, &choices, &mut self.contents)?.number;
+                }
+                if !self.leaves_out(&parts, &numbers) {
+                    self.add(space, &mut parts, &choices, &numbers)?;
+                }
+            }
+            self.budget -= 1;
+            if self.budget == 0 || !space.advance(&mut positions) {
+                break;
+            }
+        }
+        self.notes.extend(parts.notes);
+        Ok(())
+    }
+
+    /// Takes the say from the axes whose conditions do not hold; false for a combination that only repeats
+    /// another without them.
+    fn decide(
+        &mut self,
+        space: &Space,
+        conditional: &[usize],
+        choices: &mut [u32],
+        parts: &mut Parts<'_>,
+    ) -> Result<bool> {
+        let wanted: Vec<u32> =
+            conditional.iter().map(|axis| std::mem::replace(&mut choices[*axis], NONE)).collect();
+        for (axis, wanted) in conditional.iter().zip(&wanted) {
+            let holds = match &space.axes[*axis].when {
+                When::Always => true,
+                When::Folds => {
+                    let folds = self.folds(choices, parts)?;
+                    if folds > 0 && *wanted as usize > folds {
+                        return Ok(false);
+                    }
+                    folds > 0
+                }
+                When::Holds(conditions) => {
+                    let mut all = true;
+                    for condition in conditions {
+                        all &= self.holds(condition, choices, parts)?;
+                    }
+                    all
+                }
+            };
+            if holds {
+                choices[*axis] = *wanted;
+            }
+        }
+        let repeats = |axis: usize, wanted: u32| {
+            let dimension = space.axes[axis].dimension;
+            let mut along =
+                space.axes.iter().zip(choices.iter()).filter(|(axis, _)| axis.dimension == dimension);
+            wanted > 1 && along.all(|(_, choice)| *choice == NONE)
+        };
+        Ok(!conditional.iter().zip(&wanted).any(|(axis, wanted)| repeats(*axis, *wanted)))
+    }
+
+    fn holds(
+        &mut self,
+        condition: &sweep::Condition,
+        choices: &[u32],
+        parts: &mut Parts<'_>,
+    ) -> Result<bool> {
+        let Some(slot) = slot_of(&condition.key, parts) else { return Ok(false) };
+        let number = parts.part(slot, choices, &mut self.contents)?.number;
+        Ok(self.contents.holds(condition, number))
+    }
+
+    /// How many folds the data is divided into; 0 for none, or where the fold is chosen.
+    fn folds(&mut self, choices: &[u32], parts: &mut Parts<'_>) -> Result<usize> {
+        let Some(slot) = parts.slot("data") else { return Ok(0) };
+        let number = parts.part(slot, choices, &mut self.contents)?.number;
+        let split =
+            self.contents.get(number).config.as_ref().and_then(|config| config.data.common.split.as_ref());
+        Ok(split.filter(|split| split.fold.is_none()).and_then(|split| split.folds).unwrap_or(0))
+    }
+
+    /// Whether an entry of `exclude` holds; the first one that does is counted.
+    fn leaves_out(&mut self, parts: &Parts<'_>, numbers: &[u32]) -> bool {
+        for (index, rule) in self.experiment.exclude.iter().enumerate() {
+            let mut holds = |condition: &sweep::Condition| {
+                slot_of(&condition.key, parts)
+                    .is_some_and(|slot| self.contents.holds(condition, numbers[slot]))
+            };
+            if rule.conditions.iter().all(&mut holds) {
+                self.left_out[index] += 1;
+                return true;
+            }
+        }
+        false
+    }
+
+    fn add(&mut self, space: &Space, parts: &mut Parts<'_>, choices: &[u32], numbers: &[u32]) -> Result<()> {
+        let mut numbers = numbers.to_vec();
+        let problems = self.join(parts, &mut numbers)?;
+        if !self.seen.insert(numbers.as_slice().into()) {
+            return Ok(());
+        }
+        let assignment = assignment(space, parts, choices, &mut self.contents)?;
+        if problems.is_empty() {
+            let config = self.assemble(parts, &numbers);
+            self.drafts.push(Draft { assignment, config });
+            return Ok(());
+        }
+        self.failed += 1;
+        for problem in problems {
+            let found = if let Some(found) = self.found.get_mut(&problem) {
+                found
+            } else {
+                let excerpt = excerpt(self.experiment, space, parts, choices, &problem);
+                let found = Found { excerpt, named: Vec::new(), runs: 0 };
+                self.found.entry(problem).or_insert(found)
+            };
+            found.runs += 1;
+            if found.named.len() < NAMED {
+                found.named.push(describe(&assignment));
+            }
+        }
+        Ok(())
+    }
+
+    /// Resolves and checks what depends on several tables; `numbers` then stand for resolved ones. All problems
+    /// of the run.
+    fn join(&mut self, parts: &Parts<'_>, numbers: &mut [u32]) -> Result<Vec<Problem>> {
+        let mut problems: Vec<Problem> = Vec::new();
+        let mut readable = true;
+        for number in numbers.iter() {
+            let content = self.contents.get(*number);
+            problems.extend(content.problems.iter().cloned());
+            readable &= content.config.is_some();
+        }
+        if !readable {
+            return Ok(problems);
+        }
+        let slots = ["data", "metrics", "scheduler", "train"].map(|key| parts.slot(key).unwrap_or_default());
+        let key = slots.map(|slot| numbers[slot]);
+        if !self.joints.contains_key(&key) {
+            let mut config = self.assemble(parts, numbers);
+            config.resolve_together();
+            let mut found = Problems::default();
+            config.check_together(&mut found);
+            let found = beside(&problems, found.into_found());
+            let scheduler = self.contents.number("scheduler", Some(config.clone()), Vec::new())?;
+            let train = self.contents.number("train", Some(config), Vec::new())?;
+            self.joints.insert(key, Joint { scheduler, train, problems: found });
+        }
+        let joint = &self.joints[&key];
+        problems.extend(joint.problems.iter().cloned());
+        if problems.is_empty() {
+            numbers[slots[2]] = joint.scheduler;
+            numbers[slots[3]] = joint.train;
+        }
+        Ok(problems)
+    }
+
+    fn assemble(&self, parts: &Parts<'_>, numbers: &[u32]) -> RunConfig {
+        let mut config = RunConfig::default();
+        for (slot, number) in parts.slots().iter().zip(numbers) {
+            if let Some(own) = &self.contents.get(*number).config {
+                config.take(&slot.key, own);
+            }
+        }
+        config
+    }
+
+    /// The runs, or everything that is wrong with them.
+    pub fn finish(mut self, combinations: usize) -> Result<Expansion> {
+        let runs = self.drafts.len() + self.failed;
+        if !self.found.is_empty() {
+            let diagnostics = self.found.into_iter().map(|(problem, found)| {
+                let notes = locate::hit(&found.named, found.runs, runs);
+                locate::diagnostic(problem, found.excerpt, notes)
+            });
+            let mut report: Vec<Diagnostic> = diagnostics.collect();
+            self.experiment.merged.sort(&mut report, |diagnostic| diagnostic.excerpt.as_ref());
+            return Err(Error::Settings(report));
+        }
+        let left_out = self.left_out.iter().sum();
+        if runs == 0 && left_out > 0 {
+            return Err(self.experiment.nothing_is_left());
+        }
+        self.notes.retain(|note| !self.experiment.notes().contains(note));
+        for (rule, count) in self.experiment.exclude.iter().zip(&self.left_out) {
+            self.notes.insert(self.experiment.tell_left_out(rule, *count));
+        }
+        Ok(Expansion { drafts: self.drafts, notes: self.notes.into_iter().collect(), combinations, left_out })
+    }
+}
+
+fn slot_of(key: &KeyPath, parts: &Parts<'_>) -> Option<usize> {
+    match key.0.first() {
+        Some(Segment::Key(key)) => parts.slot(key),
+        _ => None,
+    }
+}
+
+/// The axes that have a say in the combination, and their values.
+fn assignment(
+    space: &Space,
+    parts: &mut Parts<'_>,
+    choices: &[u32],
+    contents: &mut Contents,
+) -> Result<Assignment> {
+    let mut silent: Vec<usize> = Vec::new();
+    for slot in 0..parts.slots().len() {
+        silent.extend_from_slice(&parts.part(slot, choices, contents)?.silent);
+    }
+    let axes = space.axes.iter().enumerate().zip(choices).filter(|((index, _), _)| !silent.contains(index));
+    let chosen = axes.filter_map(|((_, axis), choice)| {
+        let value = axis.value((*choice as usize).checked_sub(1)?)?;
+        Some((Arc::clone(&axis.key), Arc::clone(value)))
+    });
+    Ok(chosen.collect())
+}
+
+/// A run in words, by its swept keys.
+fn describe(assignment: &Assignment) -> String {
+    let keys = schema::keys();
+    let part = |(key, value): &(Arc<KeyPath>, Arc<toml::Value>)| {
+        format!("{}={}", sweep::short_key(&key.to_string(), keys), text_of(value))
+    };
+    assignment.iter().map(part).collect::<Vec<_>>().join(",")
+}
+
+/// Where a problem of a combination was written.
+fn excerpt(
+    experiment: &Experiment,
+    space: &Space,
+    parts: &Parts<'_>,
+    choices: &[u32],
+    problem: &Problem,
+) -> Option<Excerpt> {
+    let slot = &parts.slots()[slot_of(&problem.path, parts)?];
+    let trial = Trial::new(experiment, space, &slot.key, &slot.axes, choices);
+    trial.place(problem)
+}
