@@ -17,7 +17,7 @@ const WIDTH: usize = 80;
 
 /// The value, every place that speaks of it, and what was dropped.
 pub fn execute(args: &ExplainArgs) -> Result<u8> {
-    let experiment = Experiment::load(&args.file, &overrides(&args.set, &args.grid))?;
+    let experiment = Experiment::load(&args.file, &overrides(&args.set, &args.grid)?)?;
     let explanation = experiment.explain(&args.key)?;
     if args.json {
         print(&format!("{:#}", value(&explanation)))?;
@@ -59,8 +59,11 @@ fn meaning(explanation: &Explanation) -> String {
         facts.push(format!("for {}", doc.kinds.join(", ")));
     }
     facts.retain(|fact| !fact.is_empty());
-    let text = format!("{} ({})", doc.meaning, facts.join("; "));
-    textwrap::fill(&text, width().unwrap_or(WIDTH).min(WIDTH))
+    let width = width().unwrap_or(WIDTH).min(WIDTH);
+    // Paragraphs stay apart, the lines in them flow.
+    let paragraphs = doc.meaning.split("\n\n").map(|paragraph| paragraph.replace('\n', " "));
+    let paragraphs = paragraphs.chain([format!("({})", facts.join("; "))]);
+    paragraphs.map(|paragraph| textwrap::fill(&paragraph, width)).collect::<Vec<_>>().join("\n")
 }
 
 /// Who says what of one setting.

@@ -111,22 +111,20 @@ fn error_width() -> Option<usize> {
 }
 
 /// The settings of the environment and of the command line.
-fn overrides(sets: &[String], grid: &GridArgs) -> Overrides {
-    Overrides {
-        variables: variables(),
-        sets: sets.to_vec(),
-        grid: grid.grid.clone(),
-        rows: grid.rows.clone(),
-    }
+fn overrides(sets: &[String], grid: &GridArgs) -> Result<Overrides> {
+    let (sets, grid, rows) = (sets.to_vec(), grid.grid.clone(), grid.rows.clone());
+    Ok(Overrides { variables: variables()?, sets, grid, rows })
 }
 
-/// The variables of the environment that are text.
-fn variables() -> Vec<(String, String)> {
-    let named = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-    let mut found: Vec<(String, String)> = named
-        .filter(|(name, _)| name.starts_with("RUNNER__"))
-        .filter_map(|(name, value)| Some((name, value.into_string().ok()?)))
-        .collect();
+/// The variables of the environment that are settings.
+fn variables() -> Result<Vec<(String, String)>> {
+    let ours = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let ours = ours.filter(|(name, _)| name.starts_with("RUNNER__"));
+    let text = |(name, value): (String, std::ffi::OsString)| match value.into_string() {
+        Ok(value) => Ok((name, value)),
+        Err(_) => Err(Error::Request(format!("the value of {name} is not UTF-8 text"))),
+    };
+    let mut found = ours.map(text).collect::<Result<Vec<_>>>()?;
     found.sort();
-    found
+    Ok(found)
 }

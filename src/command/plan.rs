@@ -27,7 +27,7 @@ const TAIL: usize = 10;
 pub fn execute(args: &PlanArgs) -> Result<u8> {
     let library = Library::default();
     let runs = RunsDir::new(&args.runs.runs);
-    let experiment = Experiment::load(&args.file, &overrides(&args.training.set, &args.grid))?;
+    let experiment = Experiment::load(&args.file, &overrides(&args.training.set, &args.grid)?)?;
     let plan = Plan::new(&experiment, &runs, &library, args.force)?;
     for note in &plan.notes {
         say(&format!("note: {note}"));
@@ -94,7 +94,11 @@ fn table(plan: &Plan, keys: &[Arc<KeyPath>], library: &Library, format: FormatAr
     let mut columns = vec![Column::text("run")];
     let schema = schema::keys();
     columns.extend(keys.iter().map(|key| Column::number(short_key(&key.to_string(), schema))));
-    columns.extend([Column::number("parameters"), Column::number("epochs")]);
+    columns.push(Column::number("parameters"));
+    // Swept, they have a column already.
+    if !sweeps_epochs(keys) {
+        columns.push(Column::number("epochs"));
+    }
     columns.extend([Column::text("status"), Column::text("action")]);
     let width = columns.len();
     let mut table = Table::new(columns);
@@ -116,13 +120,19 @@ fn table(plan: &Plan, keys: &[Arc<KeyPath>], library: &Library, format: FormatAr
     Ok(table)
 }
 
+fn sweeps_epochs(keys: &[Arc<KeyPath>]) -> bool {
+    keys.iter().any(|key| **key == KeyPath::parse("train.epochs"))
+}
+
 fn row(run: &PlannedRun, parameters: u64, keys: &[Arc<KeyPath>]) -> Vec<Cell> {
     let mut cells = vec![Cell::Text(run.spec.name.clone())];
     // An axis has no say in a run whose kind lacks its key.
     let chosen = |key: &Arc<KeyPath>| run.spec.assignment.iter().find(|(own, _)| own == key);
     cells.extend(keys.iter().map(|key| Cell::of(chosen(key), |(_, value)| Cell::Setting(json_value(value)))));
     cells.push(Cell::Count(parameters as usize));
-    cells.push(Cell::Count(run.spec.config.train.epochs));
+    if !sweeps_epochs(keys) {
+        cells.push(Cell::Count(run.spec.config.train.epochs));
+    }
     cells.push(Cell::Text(run.status.map_or("queued", Status::word).to_owned()));
     cells.push(Cell::Text(run.action.word().to_owned()));
     cells

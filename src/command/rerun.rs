@@ -63,7 +63,7 @@ fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<R
         let then = toml::Value::try_from(value).ok();
         draft.assignment.extend(now.or(then).map(|value| (Arc::new(key), Arc::new(value))));
     }
-    let spec = RunSpec::new(draft, library)?;
+    let spec = RunSpec::new(&draft, library)?;
     if args.verify && spec.id != original.record.id {
         let reason = if *spec.fingerprint == *original.record.data.fingerprint {
             "another version of runner made it"

@@ -14,7 +14,7 @@ use crate::store::{self, RunsDir, Status};
 pub fn execute(args: &RunArgs) -> Result<u8> {
     let library = Arc::new(Library::default());
     let runs = RunsDir::new(&args.runs.runs);
-    let overrides = overrides(&args.training.set, &args.grid);
+    let overrides = overrides(&args.training.set, &args.grid)?;
     let mut plans = Vec::new();
     for file in &args.files {
         let experiment = Experiment::load(file, &overrides)?;

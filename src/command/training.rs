@@ -156,7 +156,10 @@ pub fn command_line() -> String {
     // What is done already is not to be trained once more.
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let words = words.filter(|word| word != "--force").map(quote);
-    let variables = super::variables().into_iter().map(|(name, value)| format!("{name}={}", quote(value)));
+    let variables = super::variables()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, value)| format!("{name}={}", quote(value)));
     variables.chain(words).collect::<Vec<_>>().join(" ")
 }
 

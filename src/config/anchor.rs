@@ -29,15 +29,8 @@ pub(super) fn anchor_settings(base: &mut Table, merged: &Merged) {
 pub(super) fn anchor_axis(axis: &mut Axis, merged: &Merged) {
     let Some(layer) = merged.layer_of(&axis.written) else { return };
     let base = &merged.layers()[layer].base;
-    for value in axis.values.iter_mut().flatten() {
-        let mut anchored = (**value).clone();
-        anchor_value(&mut anchored, &axis.key, base);
-        if anchored != **value {
-            *value = Arc::new(anchored);
-            // The description holds the path as it was written.
-            axis.described = None;
-        }
-    }
+    let key = Arc::clone(&axis.key);
+    axis.change(|value| anchor_value(value, &key, base));
     if let When::Holds(conditions) = &mut axis.when {
         anchor_conditions(conditions, base);
     }

@@ -5,7 +5,9 @@ mod walk;
 use indexmap::IndexSet;
 
 use super::experiment::{Draft, Experiment};
+use super::locate;
 use super::run_config::RunConfig;
+use crate::setting::Diagnostic;
 use crate::sweep::{self, MOST_RUNS, Space};
 use crate::{Error, Result};
 use walk::Expander;
@@ -21,6 +23,8 @@ pub struct Expansion {
     pub combinations: usize,
     /// How many of them an entry of `exclude` leaves out.
     pub left_out: usize,
+    /// How many came out as an earlier one: one run.
+    pub equal: usize,
 }
 
 impl Experiment {
@@ -43,6 +47,18 @@ impl Experiment {
             let _ = expander.walk(space);
         }
         (expander.drafts.into_iter().next().map(|draft| draft.config), expander.notes)
+    }
+
+    /// What is wrong with the sweep, and beside it every unknown key.
+    pub(super) fn with_unknown_keys(&self, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        for problem in
+            self.spaces.first().map(|space| Expander::new(self).unknown_keys(space)).unwrap_or_default()
+        {
+            let excerpt = self.merged.excerpt(&problem.path, true);
+            found.push(locate::diagnostic(problem, excerpt, Vec::new()));
+        }
+        self.merged.sort(&mut found, |diagnostic| diagnostic.excerpt.as_ref());
+        found
     }
 
     /// How many combinations the sweep has; an error if there are more than [`MOST_RUNS`].

@@ -18,7 +18,7 @@ use super::schema;
 use super::section::{Section, section_at};
 use super::swept::{Swept, ordered_sweep, read_sweep};
 use crate::setting::{Diagnostic, KeyPath};
-use crate::sweep::{Axis, Rule, Space};
+use crate::sweep::{Axis, Rule, Space, short_key, text_of};
 use crate::{Error, Result};
 
 /// An experiment as it was written.
@@ -38,6 +38,15 @@ pub struct Experiment {
 
 /// Swept keys and the values of one run. Many runs hold the same keys and values.
 pub type Assignment = Vec<(Arc<KeyPath>, Arc<Value>)>;
+
+/// A run in words, by its swept keys.
+pub fn words(assignment: &Assignment) -> String {
+    let keys = schema::keys();
+    let part = |(key, value): &(Arc<KeyPath>, Arc<Value>)| {
+        format!("{}={}", short_key(&key.to_string(), keys), text_of(value))
+    };
+    assignment.iter().map(part).collect::<Vec<_>>().join(",")
+}
 
 /// One run of an experiment, checked, but without the id that only its data can give.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,13 +81,21 @@ impl Experiment {
         let written = base.remove("sweep");
         anchor_settings(&mut base, &merged);
         let mut notes = merged.notes.clone();
-        let swept = match (&rows, &written) {
-            (Some(rows), _) => {
-                notes.extend(written.map(|_| format!("the sweep gives way to {}", rows.origin())));
-                Swept::only(vec![rows.space()])
+        if let Some(rows) = &rows {
+            notes.extend(written.as_ref().map(|_| format!("the sweep gives way to {}", rows.origin())));
+        }
+        let swept = match &written {
+            Some(other) if rows.is_none() && !other.is_table() => Err(super::swept::no_table(other, &merged)),
+            _ => read_sweep(&merged, &base, swept.as_ref(), rows.as_ref(), &sections),
+        };
+        let swept = match swept {
+            Ok(swept) => swept,
+            Err(Error::Settings(found)) => {
+                let (spaces, exclude, late) = (vec![Space::default()], Vec::new(), Vec::new());
+                let bare = Self { merged, base, spaces, exclude, rows, sections, late, notes };
+                return Err(Error::Settings(bare.with_unknown_keys(found)));
             }
-            (None, None | Some(Value::Table(_))) => read_sweep(&merged, &base, swept.as_ref(), &sections)?,
-            (None, Some(other)) => return Err(super::swept::no_table(other, &merged)),
+            Err(other) => return Err(other),
         };
         let Swept { spaces, exclude, notes: more, late } = swept;
         notes.extend(more);

@@ -176,6 +176,13 @@ impl Experiment {
     }
 
     fn mention_of_axis(&self, axis: &Axis, key: &KeyPath) -> Option<Spoken> {
+        if let Some(rows) = &self.rows {
+            let value = Value::Array(axis.values.iter().flatten().map(|value| (**value).clone()).collect());
+            let (key, place) = ((*axis.key).clone(), rows.excerpt(&axis.key, None));
+            let leaves_room = axis.values.contains(&None);
+            let mention = Mention { key, value, place, is_swept: true, is_in_force: true };
+            return Some(Spoken { mention, leaves_room });
+        }
         let layer = &self.merged.layers()[self.merged.layer_of(&axis.written)?];
         let values = || axis.values.iter().flatten();
         // A number of seeds or of folds stands for its values.
@@ -187,7 +194,8 @@ impl Experiment {
         let said: Vec<bool> = values().map(|value| self.says(axis, value, key)).collect();
         let has_table = *axis.key == *key && values().any(|value| value.is_table());
         // Where its condition does not hold, it has no say.
-        let leaves_room = has_table || said.contains(&false) || axis.when != When::Always;
+        let leaves_room =
+            has_table || said.contains(&false) || axis.when != When::Always || self.spaces.len() > 1;
         let is_in_force = said.contains(&true);
         let mention = Mention { key: (*axis.key).clone(), value, place, is_swept: true, is_in_force };
         Some(Spoken { mention, leaves_room })

@@ -42,6 +42,9 @@ enum Places {
 }
 
 impl Layer {
+    /// The origin of a setting of the command line.
+    pub const SET: &'static str = "--set";
+
     /// Reads a file.
     pub fn file(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();
@@ -90,7 +93,7 @@ impl Layer {
             return Err(Error::Request(text));
         };
         let path = quoted_path(key);
-        Self::assign("--set", assignment, |source| source.setting(path, 0..key.len()))
+        Self::assign(Self::SET, assignment, |source| source.setting(path, 0..key.len()))
     }
 
     /// Reads `key=value,value`, the argument of `--grid`: an axis of the sweep.

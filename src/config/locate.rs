@@ -19,6 +19,9 @@ pub(super) fn diagnostic(problem: Problem, excerpt: Option<Excerpt>, notes: Vec<
     Diagnostic { message: problem.message, excerpt, label: problem.expected, notes, help: problem.help }
 }
 
+/// How many of the runs that a cause hits are named.
+pub const NAMED: usize = 3;
+
 /// One line that says which runs a cause hits: `named` are the first of the `hit` among `total`.
 pub fn hit(named: &[String], hit: usize, total: usize) -> Vec<String> {
     match hit {

@@ -10,6 +10,7 @@ use super::layer::{Layer, nested};
 use super::patch::patch;
 use super::section::Section;
 use crate::setting::{Diagnostic, Excerpt, KeyPath, Segment};
+use crate::sweep::Writing;
 use crate::{Error, Result};
 
 /// The merged settings of an experiment, the sweep included.
@@ -99,19 +100,21 @@ impl Merged {
         let at = KeyPath::parse(section.path);
         let root = Value::Table(self.tree.clone());
         let Some(Value::Table(table)) = at.find(&root) else { return };
-        let Some(kind) = section.kind_of(table) else { return };
-        let Some(decided) = self.layer_of(&at.join(section.tag)) else { return };
-        for key in table.keys() {
+        for key in table.keys().filter(|key| section.knows(key)) {
             let path = at.join(key);
-            let earlier = self.layer_of(&path).is_some_and(|layer| layer < decided);
-            if earlier && !section.has(kind, key) && section.knows(key) {
-                let mut tree = Value::Table(std::mem::take(&mut self.tree));
-                path.remove_from(&mut tree);
-                if let Value::Table(tree) = tree {
-                    self.tree = tree;
-                }
-                let by = &self.layers[decided].origin;
-                self.notes.push(format!("`{path}` is dropped: {by} sets {} = \"{kind}\"", section.tag));
+            let Some(set) = self.layer_of(&path) else { continue };
+            // Any later layer may have changed the kind, and another one back.
+            let later = self.layers.iter().skip(set + 1);
+            let Some((by, kind)) =
+                later.filter_map(|layer| kind_in(layer, section)).find(|(_, kind)| !section.has(kind, key))
+            else {
+                continue;
+            };
+            self.notes.push(format!("`{path}` is dropped: {by} sets {} = \"{kind}\"", section.tag));
+            let mut tree = Value::Table(std::mem::take(&mut self.tree));
+            path.remove_from(&mut tree);
+            if let Value::Table(tree) = tree {
+                self.tree = tree;
             }
         }
     }
@@ -150,6 +153,11 @@ impl Merged {
         self.layers.iter().rposition(sets)
     }
 
+    /// The rank of a table of runs: above files and variables, below what was set on the command line.
+    pub fn rank_of_rows(&self) -> Option<usize> {
+        self.layers.iter().rposition(|layer| layer.origin != Layer::SET)
+    }
+
     /// The place where `path`, or what is nearest above it, was written.
     pub fn excerpt(&self, path: &KeyPath, of_key: bool) -> Option<Excerpt> {
         let mut at = path.clone();
@@ -177,6 +185,29 @@ impl Merged {
     /// The layers, the first the lowest.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+}
+
+/// The layer and the kind that it sets a section to, if it does.
+fn kind_in<'a>(layer: &'a Layer, section: &Section) -> Option<(&'a str, &'a str)> {
+    let kind = section.at().join(section.tag).find_in(&layer.table)?.as_str()?;
+    Some((layer.origin.as_str(), kind))
+}
+
+impl Writing for Merged {
+    fn position(&self, written: &KeyPath) -> (usize, usize) {
+        let has = |layer: &Layer| written.find_in(&layer.table).is_some();
+        let layer = self.layers.iter().position(has).unwrap_or(self.layers.len());
+        let start = self.layers.get(layer).map_or(0, |layer| layer.excerpt(written, true).span.start);
+        (layer, start)
+    }
+
+    fn layer(&self, written: &KeyPath) -> Option<usize> {
+        self.layer_of(written)
+    }
+
+    fn is_swept_by_flag(&self, key: &KeyPath) -> bool {
+        self.layers.iter().any(|layer| layer.swept().is_some_and(|(swept, _)| swept == *key))
     }
 }
 

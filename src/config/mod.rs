@@ -32,11 +32,11 @@ mod unknown;
 
 pub use describe::AxisSummary;
 pub use expand::Expansion;
-pub use experiment::{Assignment, Draft, Experiment};
+pub use experiment::{Assignment, Draft, Experiment, words};
 pub use explain::{Explanation, Mention};
 pub use identity::{IGNORED, Identities, Identity, NUMERICS};
 pub use layer::Layer;
-pub use locate::hit;
+pub use locate::{NAMED, hit};
 pub use merge::Merged;
 pub use overrides::Overrides;
 pub use patch::{Dropped, Patched, patch};

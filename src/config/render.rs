@@ -33,11 +33,15 @@ impl Experiment {
             [space] if space.dimensions.iter().any(|dimension| dimension.origin == Origin::Rows) => {
                 sweep.insert("union".to_owned(), Value::Array(rows(space)));
             }
-            [space] => sweep = of_space(space),
-            // What all entries share stands in each of them: crossed with it, they come in the same order.
-            many => {
-                let members = many.iter().map(|space| Value::Table(of_space(space))).collect();
-                sweep.insert("union".to_owned(), Value::Array(members));
+            spaces => {
+                if let Some(first) = spaces.first() {
+                    sweep = of_space(first, false);
+                }
+                let members: Vec<Table> = spaces.iter().map(|space| of_space(space, true)).collect();
+                if spaces.len() > 1 || members.iter().any(|member| !member.is_empty()) {
+                    let members = members.into_iter().map(Value::Table).collect();
+                    sweep.insert("union".to_owned(), Value::Array(members));
+                }
             }
         }
         if !self.exclude.is_empty() {
@@ -97,10 +101,14 @@ fn write_line(text: &mut String, key: &str, value: &Value) {
     let _ = writeln!(text, "{key} = {value}");
 }
 
-/// Grid, zips and random part, in the order in which they stand.
-fn of_space(space: &Space) -> Table {
+/// Grid, zips and random part, in the order in which they stand: those of the entry of `union`, or those beside.
+fn of_space(space: &Space, in_union: bool) -> Table {
     let mut sweep = Table::new();
-    for (index, Dimension { length, origin }) in space.dimensions.iter().enumerate() {
+    for (index, dimension) in space.dimensions.iter().enumerate() {
+        let Dimension { length, origin, .. } = dimension;
+        if dimension.in_union != in_union {
+            continue;
+        }
         let axes = space.axes.iter().filter(|axis| axis.dimension == index);
         match origin {
             Origin::Grid => {
@@ -109,15 +117,14 @@ fn of_space(space: &Space) -> Table {
                     grid.extend(axes.map(|axis| (axis.key.to_string(), values(axis))));
                 }
             }
-            Origin::Random(seed) if axes.clone().all(|axis| axis.described.is_some()) => {
+            Origin::Random(seed) => {
                 let mut random = Table::new();
                 random.insert("samples".to_owned(), Value::Integer(length.cast_signed() as i64));
                 random.insert("seed".to_owned(), Value::Integer(seed.cast_signed()));
                 random.extend(axes.map(|axis| (axis.key.to_string(), values(axis))));
                 sweep.insert("random".to_owned(), Value::Table(random));
             }
-            // Draws that a flag has changed are values like any other.
-            Origin::Zip | Origin::Random(_) => {
+            Origin::Zip => {
                 let group = axes
                     .map(|axis| (axis.key.to_string(), axis.described.clone().unwrap_or_else(|| list(axis))));
                 let group = Value::Table(group.collect());
@@ -234,7 +241,19 @@ mod tests {
                     [[sweep.exclude]]\n'train.epochs' = 2\n'optimizer.kind' = ['adam']\n\
                     [[sweep.exclude]]\n'optimizer.momentum' = { max = 0.5 }\n'train.epochs' = [1]\n\
                     [[sweep.union]]\n[[sweep.union]]\nrandom = { samples = 2, 'optimizer.lr' = { uniform = [0, 1] } }\n";
-        for (text, flags) in [(text, &[][..]), (text, &["optimizer.lr=0.5"])] {
+        let shared = "data.source = 'digits'\nmodel.kind = 'mlp'\n\
+                      [sweep.random]\nsamples = 4\nseed = 3\n'optimizer.lr' = { log_uniform = [1e-4, 1] }\n\
+                      'model.weights' = { choice = ['a/w', 'b/w'] }\n\
+                      optimizer = { choice = ['sgd', { kind = 'adam', eps = 0.1 }], when = { seed = 42 } }\n\
+                      [sweep.grid]\n'optimizer.weight_decay' = [0.1, 0.2]\n\
+                      [[sweep.union]]\nrandom = { samples = 3, 'train.epochs' = { int_uniform = [1, 9] } }\n\
+                      [[sweep.union]]\nzip = [{ 'train.epochs' = [1, 2], 'data.split.seed' = [3, 4] }]\n";
+        for (text, flags) in [
+            (text, &[][..]),
+            (text, &["optimizer.lr=0.5"]),
+            (shared, &[]),
+            (shared, &["optimizer.eps=0.12345678901234567"]),
+        ] {
             let experiment = load("/exp", text, flags);
             let written = experiment.render().unwrap();
             let again = load("/elsewhere", &written, &[]);

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
+use super::anchor::anchor_value;
 use super::experiment::Assignment;
 use super::schema;
 use crate::setting::{Diagnostic, Excerpt, KeyPath, nearest};
-use crate::sweep::{Axis, MOST_RUNS, Origin, Places, Space, When};
+use crate::sweep::{self, Axis, MOST_RUNS, Origin, Places, Space, When};
 use crate::{Error, Result};
 
 /// The column that names the runs' folders, for the reader only: names follow from the settings.
@@ -98,7 +99,11 @@ impl Rows {
     pub(super) fn space(&self) -> Space {
         let axis = |column: &Column| Axis {
             key: Arc::new(column.key.clone()),
-            values: column.cells.iter().map(|(value, _)| value.clone()).collect(),
+            values: column
+                .cells
+                .iter()
+                .map(|(value, _)| Some(meant(value.as_deref()?, &column.key)))
+                .collect(),
             dimension: 0,
             written: KeyPath::default(),
             places: Places::Whole,
@@ -145,6 +150,13 @@ impl Rows {
     }
 }
 
+/// A cell's value as any swept value is taken: rounded, and paths meant from the current folder.
+fn meant(value: &Value, key: &KeyPath) -> Arc<Value> {
+    let mut value = sweep::rounded(value);
+    anchor_value(&mut value, key, Path::new(""));
+    Arc::new(value)
+}
+
 /// A cell that reads back as the same value: a string is bare unless it would be read as something else.
 fn written(value: &Value) -> String {
     match value {
@@ -185,6 +197,13 @@ impl Reader {
     fn column(&self, name: &str, place: &Range<usize>, before: &[Option<Column>]) -> Result<Option<Column>> {
         if name == NAME {
             return Ok(None);
+        }
+        if name == "name" {
+            return Err(self.refuse(
+                "`name` cannot change from run to run".into(),
+                place.clone(),
+                "expected one name for all runs",
+            ));
         }
         let key = KeyPath::parse(name);
         let keys = schema::keys();

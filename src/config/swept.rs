@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -12,9 +13,10 @@ use super::layer::Layer;
 use super::locate;
 use super::merge::Merged;
 use super::patch::misplaced;
+use super::rows::Rows;
 use super::section::{Section, section_at};
-use crate::setting::{KeyPath, Place, Problem, read};
-use crate::sweep::{self, Axis, Origin, Rule, Space, Sweep};
+use crate::setting::{Diagnostic, KeyPath, Place, Problem, read};
+use crate::sweep::{self, Axis, Origin, Rule, Space, Sweep, SweepConfig, Writing};
 use crate::{Error, Result};
 
 /// What is left to sweep.
@@ -29,11 +31,17 @@ pub(super) struct Swept {
     pub late: Vec<KeyPath>,
 }
 
-impl Swept {
-    /// Nothing but the combinations of `spaces`.
-    pub fn only(spaces: Vec<Space>) -> Self {
-        Self { spaces, exclude: Vec::new(), notes: Vec::new(), late: Vec::new() }
+/// The rows instead of a sweep; a flag that says something of the sweep as well cannot be meant.
+fn only(rows: &Rows, merged: &Merged) -> Result<Sweep> {
+    let sweep = KeyPath::parse("sweep");
+    let says = |layer: &&Layer| layer.assigned().is_some_and(|(path, _)| sweep.covers(path));
+    if let Some(layer) = merged.layers().iter().find(says) {
+        let message = format!("{} says what is swept, and {} too", layer.origin, rows.origin());
+        let excerpt = layer.assigned().map(|(path, _)| layer.excerpt(path, true));
+        let (label, notes) = ("expected one of the two".to_owned(), Vec::new());
+        return Err(Error::Settings(vec![Diagnostic { message, excerpt, label, notes, help: None }]));
     }
+    Ok(Sweep { spaces: vec![rows.space()], exclude: Vec::new() })
 }
 
 /// Reads the table `sweep` of the layers, in their order; `base` is all that stands beside it.
@@ -41,12 +49,16 @@ pub(super) fn read_sweep(
     merged: &Merged,
     base: &Table,
     swept: Option<&Table>,
+    rows: Option<&Rows>,
     sections: &[Section],
 ) -> Result<Swept> {
     let refuse = |problems: Vec<Problem>| Error::Settings(locate::all(problems, merged));
     let empty = Table::new();
-    let (config, Sweep { spaces, exclude }) = sweep::read_sweep(swept.unwrap_or(&empty)).map_err(refuse)?;
-    let mut found = Swept { exclude, ..Swept::only(spaces) };
+    let (config, Sweep { spaces, exclude }) = match rows {
+        Some(rows) => (SweepConfig::default(), only(rows, merged)?),
+        None => sweep::read_sweep(swept.unwrap_or(&empty), merged).map_err(refuse)?,
+    };
+    let mut found = Swept { spaces, exclude, notes: Vec::new(), late: Vec::new() };
     found.give_way(merged, base, sections);
     for space in &mut found.spaces {
         for axis in &mut space.axes {
@@ -58,13 +70,15 @@ pub(super) fn read_sweep(
     }
     found.write_late(merged, base, sections).map_err(refuse)?;
     let mut problems = misused(&found.exclude, &found.spaces, sections);
+    problems.extend(found.spaces.iter().flat_map(|space| &space.axes).filter_map(without_a_name));
+    found.notes.extend(beaten(&found.spaces, merged));
     let seeds = match &config.seeds {
         Some(seeds) if !yields_seeds(merged) => {
             let first = seed_of(base).map_err(refuse)?;
             Some(sweep::seed_axis(seeds, first).map_err(|problem| refuse(vec![problem]))?)
         }
         Some(_) => {
-            found.notes.extend(gives_way("seed", merged));
+            found.notes.push(gives_way("seed", merged));
             None
         }
         None => None,
@@ -112,12 +126,7 @@ pub(super) fn ordered_sweep(layers: &[Layer]) -> Option<Table> {
 }
 
 fn merge_in_order(table: &mut Table, more: &Table) {
-    let is_value = |table: &Table| {
-        sweep::is_description(table)
-            || ["uniform", "log_uniform", "int_uniform", "choice"]
-                .iter()
-                .any(|form| table.contains_key(*form))
-    };
+    let is_value = |table: &Table| sweep::is_description(table) || sweep::is_distribution(table);
     for (key, value) in more {
         match (table.get_mut(key), value) {
             (Some(Value::Table(known)), Value::Table(value)) if !is_value(known) && !is_value(value) => {
@@ -167,12 +176,14 @@ fn most_folds(base: &Table, space: &Space) -> usize {
 /// Whether a flag or a variable behind `sweep.seeds` sets the seed.
 fn yields_seeds(merged: &Merged) -> bool {
     let setter = merged.setter_of(&KeyPath::parse("seed"));
-    setter.is_some() && setter > merged.layer_of(&KeyPath::parse("sweep.seeds"))
+    let by_flag = merged.is_swept_by_flag(&KeyPath::parse("seed"));
+    by_flag || (setter.is_some() && setter > merged.layer_of(&KeyPath::parse("sweep.seeds")))
 }
 
-fn gives_way(key: &str, merged: &Merged) -> Option<String> {
-    let setter = merged.setter_of(&KeyPath::parse(key))?;
-    Some(format!("the sweep over `{key}` gives way to {}", merged.layers()[setter].origin))
+fn gives_way(key: &str, merged: &Merged) -> String {
+    let setter = merged.setter_of(&KeyPath::parse(key));
+    let origin = setter.map_or("--grid", |setter| &merged.layers()[setter].origin);
+    format!("the sweep over `{key}` gives way to {origin}")
 }
 
 impl Swept {
@@ -204,16 +215,23 @@ impl Swept {
             for axis in axes.filter(|axis| axis.key.covers(path)) {
                 let mut set = set.clone();
                 anchor_value(&mut set, path, &layer.base);
-                for value in axis.values.iter_mut().flatten() {
-                    let mut changed = (**value).clone();
-                    let late = Late { key: &axis.key, path, set: &set, base, sections };
-                    match late.write(&mut changed) {
-                        Ok(note) => self.notes.extend(note.filter(|note| !self.notes.contains(note))),
-                        Err(message) => return Err(vec![problem(path.clone(), message, "")]),
+                let key = Arc::clone(&axis.key);
+                let late = Late { key: &key, path, set: &set, base, sections };
+                let mut failure = None;
+                let mut notes = Vec::new();
+                axis.change(|value| {
+                    match late.write(value) {
+                        Ok(note) => notes.extend(note),
+                        Err(message) => failure = Some(message),
                     }
-                    if changed != **value {
-                        *value = Arc::new(changed);
-                        axis.described = None;
+                    *value = sweep::rounded(value);
+                });
+                if let Some(message) = failure {
+                    return Err(vec![problem(path.clone(), message, "")]);
+                }
+                for note in notes {
+                    if !self.notes.contains(&note) {
+                        self.notes.push(note);
                     }
                 }
                 self.late.push(path.clone());
@@ -221,6 +239,31 @@ impl Swept {
         }
         Ok(())
     }
+}
+
+/// An experiment has one name, and so have the folders of its runs.
+fn without_a_name(axis: &Axis) -> Option<Problem> {
+    let is_name = *axis.key == KeyPath::parse("name");
+    let message = "`name` cannot change from run to run".to_owned();
+    is_name.then(|| problem(axis.written.clone(), message, "expected one name for all runs"))
+}
+
+/// Files that set what a file below them sweeps: the sweep has the say, which they may not expect.
+fn beaten(spaces: &[Space], merged: &Merged) -> Vec<String> {
+    let note = |axis: &Axis| {
+        let (set, swept) = (merged.layer_of(&axis.key)?, merged.layer_of(&axis.written)?);
+        let (setter, sweeper) = (&merged.layers()[set], &merged.layers()[swept]);
+        (set > swept && setter.assigned().is_none()).then(|| {
+            format!("`{}` of {} has no effect: {} sweeps it", axis.key, setter.origin, sweeper.origin)
+        })
+    };
+    spaces
+        .iter()
+        .flat_map(|space| &space.axes)
+        .filter_map(note)
+        .collect::<IndexSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// Why an axis gives way to a flag or a variable that was written after it, if it does.
@@ -232,7 +275,7 @@ fn yields(
     sections: &[Section],
 ) -> Option<String> {
     let key = &axis.key;
-    let written = merged.layer_of(&axis.written);
+    let written = merged.layer_of(&axis.written).or_else(|| merged.rank_of_rows());
     let setter = merged.setter_of(key);
     if let Some(layer) = setter.filter(|layer| Some(*layer) > written) {
         return Some(format!("the sweep over `{key}` gives way to {}", merged.layers()[layer].origin));

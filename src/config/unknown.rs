@@ -3,6 +3,7 @@
 use toml::Table;
 
 use super::extends;
+use super::schema;
 use super::section::{Section, section_at};
 use crate::setting::{Place, Problem, nearest};
 
@@ -20,7 +21,12 @@ pub(super) fn explain(problem: &mut Problem, tree: &Table, sections: &[Section])
         // Both are taken out before a run is read, so the reader does not name them.
         problem.expected.push_str(", extends, sweep");
         let near = || nearest(key, [extends::KEY, "sweep"]).map(|word| format!("did you mean \"{word}\"?"));
-        problem.help = problem.help.take().or_else(near);
+        let short = || {
+            let ending = format!(".{key}");
+            let whole = schema::keys().iter().find(|known| known.ends_with(&ending))?;
+            Some(format!("did you mean \"{whole}\"?"))
+        };
+        problem.help = problem.help.take().or_else(near).or_else(short);
     }
     let (Some(section), Some(key)) = (section_at(sections, &parent), problem.path.last_key()) else { return };
     if problem.place != Place::Key {

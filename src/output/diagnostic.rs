@@ -55,7 +55,7 @@ fn render_one(diagnostic: &Diagnostic, width: usize) -> String {
         let mut annotation = AnnotationKind::Primary.span(span);
         // A label that does not fit beside the caret stands below.
         let caret = numbers + GUTTER + excerpt.end_column();
-        if caret + label.chars().count() < width {
+        if label.is_empty() || caret + label.chars().count() < width {
             annotation = annotation.label((!label.is_empty()).then_some(label.as_str()));
         } else {
             more.push(label.clone());

@@ -8,7 +8,7 @@ use super::spec::RunSpec;
 use crate::config::RunConfig;
 use crate::data::Prepared;
 use crate::model::LayerConfig;
-use crate::setting::{Diagnostic, Excerpt};
+use crate::setting::Excerpt;
 use crate::{Error, Result};
 
 /// Why a run cannot be trained on its data.
@@ -39,14 +39,6 @@ impl From<String> for Refusal {
 /// The place of the setting that names a file, or the folder that it lies in.
 pub(super) fn place_of(file: &Path, paths: &[(PathBuf, Excerpt)]) -> Option<Excerpt> {
     paths.iter().find(|(path, _)| file.starts_with(path)).map(|(_, excerpt)| excerpt.clone())
-}
-
-/// What is wrong with a file, told at the setting that names it.
-pub(super) fn located(error: Error, paths: &[(PathBuf, Excerpt)]) -> Error {
-    let Error::Unreadable { path, .. } = &error else { return error };
-    let Some(excerpt) = place_of(path, paths) else { return error };
-    let (message, label, notes) = (error.to_string(), String::new(), Vec::new());
-    Error::Settings(vec![Diagnostic { message, excerpt: Some(excerpt), label, notes, help: None }])
 }
 
 /// The data of one run, which fits its settings.

@@ -6,18 +6,15 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::fit::{Refusal, fit, located, place_of};
+use super::fit::{Refusal, fit, place_of};
 use super::library::Library;
 use super::name::Names;
 use super::spec::{RunSpec, Specifier};
-use crate::config::{Experiment, RunConfig, hit};
+use crate::config::{Experiment, NAMED, RunConfig, hit, words};
 use crate::data::Prepared;
 use crate::setting::{Diagnostic, Excerpt};
 use crate::store::{self, RunEntry, RunsDir, Status};
 use crate::{Error, Result};
-
-/// How many of the runs that a cause hits are named.
-const NAMED: usize = 3;
 
 /// What `runner run` does with a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,10 +90,19 @@ impl Plan {
         let paths = experiment.path_places();
         let mut names = Names::new(entries.iter().map(|entry| entry.name.clone()));
         let mut specifier = Specifier::new(library);
+        let mut absent: IndexMap<Refusal, Vec<String>> = IndexMap::new();
         let mut seen = HashSet::new();
         let mut planned = Vec::with_capacity(expansion.drafts.len());
         for draft in &expansion.drafts {
-            let mut spec = specifier.specify(draft).map_err(|error| located(error, &paths))?;
+            let mut spec = match specifier.specify(draft) {
+                Ok(spec) => spec,
+                // The other runs may have absent files as well.
+                Err(error @ Error::Unreadable { .. }) => {
+                    absent.entry(error.into()).or_default().push(words(&draft.assignment));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             if !seen.insert(spec.id.clone()) {
                 continue;
             }
@@ -109,10 +115,14 @@ impl Plan {
             let action = action(entry, force);
             planned.push(PlannedRun { spec, status, action });
         }
+        if !absent.is_empty() {
+            return Err(refused(absent, &paths, expansion.drafts.len()));
+        }
         let seconds_per_epoch = seconds_per_epoch(&entries);
-        let combinations = expansion.combinations - expansion.left_out;
-        if planned.len() < combinations {
-            notes.push(format!("{combinations} combinations are {} runs", planned.len()));
+        match expansion.equal + expansion.drafts.len() - planned.len() {
+            0 => {}
+            1 => notes.push("1 combination equals another one and is no run of its own".to_owned()),
+            equal => notes.push(format!("{equal} combinations equal others and are no runs of their own")),
         }
         Ok(Self { experiment: name, dir, runs: planned, notes, seconds_per_epoch, paths })
     }
@@ -125,7 +135,7 @@ impl Plan {
         // Looked at once for all runs that share data, model and training.
         let mut fits: HashMap<[usize; 3], Result<Arc<Prepared>, Refusal>> = HashMap::new();
         // One message a cause, with the runs that it hits.
-        let mut refused: IndexMap<Refusal, Vec<String>> = IndexMap::new();
+        let mut failed: IndexMap<Refusal, Vec<String>> = IndexMap::new();
         for run in &self.runs {
             if !run.action.is_work() {
                 prepared.push(None);
@@ -135,20 +145,10 @@ impl Plan {
             let key = [data.address(), model.address(), train.address()];
             match fits.entry(key).or_insert_with(|| fit(&run.spec, library)) {
                 Ok(data) => prepared.push(Some(Arc::clone(data))),
-                Err(reason) => refused.entry(reason.clone()).or_default().push(run.spec.name.clone()),
+                Err(reason) => failed.entry(reason.clone()).or_default().push(run.spec.name.clone()),
             }
         }
-        if refused.is_empty() {
-            return Ok(prepared);
-        }
-        let diagnostic = |(refusal, runs): (Refusal, Vec<String>)| Diagnostic {
-            message: refusal.reason,
-            excerpt: refusal.file.and_then(|file| place_of(&file, &self.paths)),
-            label: String::new(),
-            notes: hit(&runs[..runs.len().min(NAMED)], runs.len(), self.runs.len()),
-            help: None,
-        };
-        Err(Error::Settings(refused.into_iter().map(diagnostic).collect()))
+        if failed.is_empty() { Ok(prepared) } else { Err(refused(failed, &self.paths, self.runs.len())) }
     }
 
     /// The folder of a run of this plan.
@@ -185,6 +185,18 @@ impl Plan {
     pub fn work(&self) -> impl Iterator<Item = &PlannedRun> {
         self.runs.iter().filter(|run| run.action.is_work())
     }
+}
+
+/// One message a cause, with the runs that it hits.
+fn refused(causes: IndexMap<Refusal, Vec<String>>, paths: &[(PathBuf, Excerpt)], total: usize) -> Error {
+    let diagnostic = |(refusal, runs): (Refusal, Vec<String>)| Diagnostic {
+        message: refusal.reason,
+        excerpt: refusal.file.and_then(|file| place_of(&file, paths)),
+        label: String::new(),
+        notes: hit(&runs[..runs.len().min(NAMED)], runs.len(), total),
+        help: None,
+    };
+    Error::Settings(causes.into_iter().map(diagnostic).collect())
 }
 
 fn seconds_per_epoch(entries: &[RunEntry]) -> Option<f64> {

@@ -30,8 +30,8 @@ pub struct RunSpec {
 
 impl RunSpec {
     /// The run of a draft; it has no name yet. Reads the data that the draft points to.
-    pub fn new(draft: Draft, library: &Library) -> Result<Self> {
-        Specifier::new(library).specify(&draft)
+    pub fn new(draft: &Draft, library: &Library) -> Result<Self> {
+        Specifier::new(library).specify(draft)
     }
 
     /// The metadata of the run's checkpoints: what the id covers, the classes and the preprocessing.

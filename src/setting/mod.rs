@@ -28,6 +28,9 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
+/// Problems of one table that are found; every one costs a reading, and nobody reads so many.
+const MOST_PROBLEMS: usize = 100;
+
 /// Reads a `T` from `value` and reports every problem, not only the first.
 ///
 /// A wrong key is taken out and the reading starts again, so its table and the others are still looked at.
@@ -54,7 +57,9 @@ pub fn read_what_can_be_read<T: DeserializeOwned>(value: &toml::Value) -> (Optio
                 if !taken_out {
                     problems.push(problem);
                 }
-                if !culprit.is_some_and(|path| path.remove_from(value.to_mut())) {
+                if problems.len() >= MOST_PROBLEMS
+                    || !culprit.is_some_and(|path| path.remove_from(value.to_mut()))
+                {
                     return (None, problems);
                 }
             }

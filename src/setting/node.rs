@@ -247,6 +247,8 @@ fn plain(expected: &str) -> String {
         "f64" | "f32" => "a number".to_owned(),
         "a boolean" => "true or false".to_owned(),
         "a sequence" => "a list".to_owned(),
+        "a map" => "a table".to_owned(),
+        "any valid TOML value" => "text, a number, true or false, a list or a table".to_owned(),
         other if other.starts_with("struct ") => "a table".to_owned(),
         other if other.starts_with("a tuple of size ") => {
             other["a tuple of size ".len()..].parse().map_or_else(|_| other.to_owned(), list_of)
@@ -265,7 +267,8 @@ fn found(unexpected: Unexpected<'_>) -> String {
         Unexpected::Bool(truth) => truth.to_string(),
         Unexpected::Signed(number) => number.to_string(),
         Unexpected::Unsigned(number) => number.to_string(),
-        Unexpected::Float(number) => number.to_string(),
+        // 2.0 is no whole number, and must not look like one.
+        Unexpected::Float(number) => format!("{number:?}"),
         Unexpected::Seq => "a list".to_owned(),
         Unexpected::Map => "a table".to_owned(),
         other => other.to_string(),

@@ -138,6 +138,15 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+impl Problem {
+    /// The same problem where what it was found in lies at `path`.
+    #[must_use]
+    pub fn below(mut self, path: &KeyPath) -> Self {
+        self.path.0.splice(0..0, path.0.iter().cloned());
+        self
+    }
+}
+
 /// Collects the problems of typed settings while their `check`s walk down the tree.
 #[derive(Debug, Default)]
 pub struct Problems {

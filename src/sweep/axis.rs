@@ -65,6 +65,26 @@ impl Axis {
         place
     }
 
+    /// Changes every value in place, and the choices that they were drawn from; a range that no longer describes
+    /// them is forgotten.
+    pub fn change(&mut self, mut change: impl FnMut(&mut Value)) {
+        let mut has_changed = false;
+        for value in self.values.iter_mut().flatten() {
+            let mut changed = (**value).clone();
+            change(&mut changed);
+            if changed != **value {
+                *value = Arc::new(changed);
+                has_changed = true;
+            }
+        }
+        let choices = self.described.as_mut().and_then(|described| described.get_mut("choice"));
+        match choices.and_then(Value::as_array_mut) {
+            Some(choices) => choices.iter_mut().for_each(change),
+            None if has_changed => self.described = None,
+            None => {}
+        }
+    }
+
     /// The value with this index.
     pub fn value(&self, index: usize) -> Option<&Arc<Value>> {
         self.values.get(index)?.as_ref()
@@ -82,11 +102,26 @@ pub(super) fn problem(path: &KeyPath, message: impl Into<String>, expected: impl
     }
 }
 
+/// More parts than any key has; what is walked part by part must not be of any length.
+const MOST_PARTS: usize = 32;
+
+/// The key that `name`, dotted or not, stands for below `key`.
+pub(super) fn below_key(key: &KeyPath, name: &str, written: &KeyPath) -> Result<KeyPath, Problem> {
+    let parts = key.0.len() + name.matches('.').count() + 1;
+    if parts > MOST_PARTS {
+        let message = format!("a key of {parts} parts");
+        return Err(Problem { place: Place::Key, ..problem(written, message, "expected a setting") });
+    }
+    let mut whole = key.clone();
+    whole.0.extend(KeyPath::parse(name).0);
+    Ok(whole)
+}
+
 /// Significant digits of a swept number.
 const DIGITS: usize = 12;
 
 /// The value with floats rounded to 12 significant digits, so that 0.1 + 0.2 and 0.3 are one run.
-pub(super) fn rounded(value: &Value) -> Value {
+pub fn rounded(value: &Value) -> Value {
     match value {
         Value::Float(number) => Value::Float(round(*number)),
         Value::Array(list) => Value::Array(list.iter().map(rounded).collect()),

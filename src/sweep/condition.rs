@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::axis::{problem, round, rounded};
+use super::axis::{below_key, problem, round, rounded};
 use crate::setting::{KeyPath, Problem, Segment};
 
 /// A setting and what it must be.
@@ -48,9 +48,18 @@ impl Rule {
 
     fn flatten(&mut self, table: &Table, key: &KeyPath, at: &KeyPath, problems: &mut Vec<Problem>) {
         for (name, value) in table {
-            let mut key = key.clone();
-            key.0.extend(KeyPath::parse(name).0);
             let written = at.join(name);
+            let key = match below_key(key, name, &written) {
+                Ok(key) => key,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
+            if self.conditions.iter().any(|condition| condition.key == key) {
+                problems.push(problem(&written, format!("`{key}` has two conditions"), "expected one"));
+                continue;
+            }
             let test = match value {
                 Value::Table(inner) if is_range(inner) => range(inner, &written),
                 Value::Table(inner) => {

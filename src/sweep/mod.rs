@@ -12,10 +12,11 @@ mod read;
 mod space;
 mod values;
 
-pub use axis::{Axis, MOST_RUNS, Places, When};
+pub use axis::{Axis, MOST_RUNS, Places, When, rounded};
 pub use condition::{Condition, Rule, Test};
 pub use config::{Seeds, SweepConfig, UnionConfig};
 pub use name::{run_name, short_key, text_of};
-pub use read::{Sweep, fold_axis, read_sweep, seed_axis};
+pub use random::is_distribution;
+pub use read::{Sweep, Writing, fold_axis, read_sweep, seed_axis};
 pub use space::{Dimension, Origin, Space};
 pub use values::is_description;

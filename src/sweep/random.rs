@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::axis::{Axis, MOST_RUNS, Places, When, problem, round, rounded};
+use super::axis::{Axis, MOST_RUNS, Places, When, below_key, problem, round, rounded};
 use super::condition::Rule;
 use crate::rng::{Draws, Purpose, Stream};
 use crate::setting::{KeyPath, Place, Problem, nearest, read};
@@ -53,7 +53,7 @@ pub(super) fn axes(table: &Table, written: &KeyPath) -> Result<(Vec<Axis>, usize
         .filter(|(key, _)| is_header(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    let header: Header = read(&Value::Table(header)).map_err(|problems| below(problems, written))?;
+    let header: Header = read(&Value::Table(header)).map_err(|found| below(found, written))?;
     let samples = written.join("samples");
     if header.samples == 0 {
         return Err(vec![problem(&samples, "`samples` is 0", "expected at least 1")]);
@@ -81,12 +81,8 @@ fn is_header(key: &str) -> bool {
     key == "samples" || key == "seed"
 }
 
-fn below(problems: Vec<Problem>, written: &KeyPath) -> Vec<Problem> {
-    let below = |mut problem: Problem| {
-        problem.path.0.splice(0..0, written.0.iter().cloned());
-        problem
-    };
-    problems.into_iter().map(below).collect()
+fn below(found: Vec<Problem>, written: &KeyPath) -> Vec<Problem> {
+    found.into_iter().map(|problem| problem.below(written)).collect()
 }
 
 struct Maker {
@@ -98,11 +94,16 @@ struct Maker {
 impl Maker {
     fn flatten(&mut self, table: &Table, key: &KeyPath, at: &KeyPath, problems: &mut Vec<Problem>) {
         for (name, value) in table {
-            let mut key = key.clone();
-            key.0.extend(KeyPath::parse(name).0);
             let written = at.join(name);
+            let key = match below_key(key, name, &written) {
+                Ok(key) => key,
+                Err(problem) => {
+                    problems.push(problem);
+                    continue;
+                }
+            };
             match value {
-                Value::Table(inner) if is_description(inner) => match self.axis(value, key, written) {
+                Value::Table(inner) if is_distribution(inner) => match self.axis(value, key, written) {
                     Ok(axis) => self.axes.push(axis),
                     Err(found) => problems.extend(found),
                 },
@@ -113,7 +114,7 @@ impl Maker {
     }
 
     fn axis(&self, value: &Value, key: KeyPath, written: KeyPath) -> Result<Axis, Vec<Problem>> {
-        let mut described: Described = read(value).map_err(|problems| below(problems, &written))?;
+        let mut described: Described = read(value).map_err(|found| below(found, &written))?;
         let when = match described.when.take() {
             Some(when) => When::Holds(Rule::read(&when, &written.join("when"))?.conditions),
             None => When::Always,
@@ -151,7 +152,8 @@ fn no_distribution(name: &str, key: &KeyPath, written: &KeyPath) -> Problem {
     }
 }
 
-fn is_description(table: &Table) -> bool {
+/// Whether a table in the random part describes a distribution.
+pub fn is_distribution(table: &Table) -> bool {
     FORMS.iter().any(|form| table.contains_key(*form))
 }
 

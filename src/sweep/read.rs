@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
-use super::axis::{Axis, MOST_RUNS, Places, When, problem};
+use super::axis::{Axis, MOST_RUNS, Places, When, below_key, problem};
 use super::condition::Rule;
 use super::config::{Seeds, SweepConfig};
 use super::random;
 use super::space::{Origin, Space};
 use super::values::{Values, is_description, values};
-use crate::setting::{KeyPath, Problem, read};
+use crate::setting::{KeyPath, Problem, Segment, read};
 
 /// A sweep that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,25 +21,35 @@ pub struct Sweep {
     pub exclude: Vec<Rule>,
 }
 
-/// Reads the table `[sweep]`; keys are looked at in their order.
-pub fn read_sweep(table: &Table) -> Result<(SweepConfig, Sweep), Vec<Problem>> {
+/// Where the parts of a sweep were written, as far as their order and their rank depend on it.
+pub trait Writing {
+    /// The place at which the key was first written: the number of the layer, and the place in it.
+    fn position(&self, written: &KeyPath) -> (usize, usize);
+
+    /// The layer whose value of the key is in force.
+    fn layer(&self, written: &KeyPath) -> Option<usize>;
+
+    /// Whether a flag sweeps the key, which then stands in the grid and nowhere else.
+    fn is_swept_by_flag(&self, key: &KeyPath) -> bool;
+}
+
+/// More axes than a sweep can have: each has a value at least in every run.
+const MOST_AXES: usize = 500;
+
+/// Reads the table `[sweep]`.
+pub fn read_sweep(table: &Table, writing: &dyn Writing) -> Result<(SweepConfig, Sweep), Vec<Problem>> {
     let at = KeyPath::parse("sweep");
-    let config: SweepConfig = read(&Value::Table(table.clone())).map_err(|problems| {
-        let below = |mut problem: Problem| {
-            problem.path.0.splice(0..0, at.0.iter().cloned());
-            problem
-        };
-        problems.into_iter().map(below).collect::<Vec<_>>()
-    })?;
-    let mut problems = Vec::new();
-    let shared = space(table, &at, &mut problems);
+    let config: SweepConfig = read(&Value::Table(table.clone()))
+        .map_err(|found| found.into_iter().map(|problem| problem.below(&at)).collect::<Vec<_>>())?;
+    let mut reader = Reader { writing, problems: Vec::new() };
+    let shared = reader.space(table, &at);
     let mut spaces = Vec::new();
     // The entries come from the table, whose order is that of the text.
     let members = table.get("union").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for (index, member) in members.iter().enumerate() {
         let mut joined = shared.clone();
         if let Value::Table(member) = member {
-            joined.join(space(member, &at.join("union").entry(index), &mut problems));
+            joined.join(reader.space(member, &at.join("union").entry(index)));
         }
         spaces.push(joined);
     }
@@ -50,67 +60,106 @@ pub fn read_sweep(table: &Table) -> Result<(SweepConfig, Sweep), Vec<Problem>> {
     for (index, rule) in config.exclude.iter().enumerate() {
         match Rule::read(rule, &at.join("exclude").entry(index)) {
             Ok(rule) => exclude.push(rule),
-            Err(found) => problems.extend(found),
+            Err(found) => reader.problems.extend(found),
         }
     }
+    let mut problems = reader.problems;
     for space in &spaces {
+        if space.axes.len() > MOST_AXES {
+            let message = format!("the sweep has {} axes", space.axes.len());
+            return Err(vec![problem(&at, message, format!("expected at most {MOST_AXES}"))]);
+        }
         problems.extend(twice(space).filter(|problem| !problems.contains(problem)).collect::<Vec<_>>());
     }
     if problems.is_empty() { Ok((config, Sweep { spaces, exclude })) } else { Err(problems) }
 }
 
-/// The grid, the zips and the random keys of a table, in the order of its keys.
-fn space(table: &Table, at: &KeyPath, problems: &mut Vec<Problem>) -> Space {
-    let mut space = Space::default();
-    for (key, value) in table {
-        let written = at.join(key);
-        match (key.as_str(), value) {
-            ("grid", Value::Table(grid)) => {
-                add_grid(&mut space, grid, &KeyPath::default(), &written, problems);
-            }
-            ("zip", Value::Array(groups)) => {
-                for (index, group) in groups.iter().enumerate() {
-                    if let Value::Table(group) = group {
-                        add_zip(&mut space, group, &written.entry(index), problems);
-                    }
-                }
-            }
-            ("random", Value::Table(random)) => match random::axes(random, &written) {
-                Ok((axes, samples, seed)) => space.push(axes, samples, Origin::Random(seed)),
-                Err(found) => problems.extend(found),
-            },
-            _ => {}
-        }
-    }
-    space
+struct Reader<'a> {
+    writing: &'a dyn Writing,
+    problems: Vec<Problem>,
 }
 
-fn add_grid(space: &mut Space, grid: &Table, key: &KeyPath, at: &KeyPath, problems: &mut Vec<Problem>) {
-    for (name, value) in grid {
-        let mut key = key.clone();
-        key.0.extend(KeyPath::parse(name).0);
-        let written = at.join(name);
-        match value {
-            Value::Table(inner) if !is_description(inner) => add_grid(space, inner, &key, &written, problems),
-            value => match values(value, &key, &written).and_then(|values| axis(values, key, written)) {
-                Ok(axis) => {
-                    let length = axis.values.len();
-                    // The same key as a dotted and as a nested one is one axis: the last one written.
-                    let dimensions = &space.dimensions;
-                    let is_same = |known: &&mut Axis| {
-                        known.key == axis.key && dimensions[known.dimension].origin == Origin::Grid
-                    };
-                    match space.axes.iter_mut().find(is_same) {
-                        Some(known) => {
-                            space.dimensions[known.dimension].length = length;
-                            *known = Axis { dimension: known.dimension, ..axis };
-                        }
-                        None => space.push([axis], length, Origin::Grid),
+impl Reader<'_> {
+    /// The grid, the zips and the random keys of a table, in the order of its keys.
+    fn space(&mut self, table: &Table, at: &KeyPath) -> Space {
+        let mut space = Space::default();
+        for (key, value) in table {
+            let written = at.join(key);
+            match (key.as_str(), value) {
+                ("grid", Value::Table(grid)) => {
+                    let mut axes = Vec::new();
+                    self.collect_grid(&mut axes, grid, &KeyPath::default(), &written);
+                    // Tables keep dotted keys together that were written apart.
+                    axes.sort_by_key(|(position, _)| *position);
+                    for (_, axis) in axes {
+                        let length = axis.values.len();
+                        space.push([axis], length, Origin::Grid);
                     }
                 }
-                Err(found) => problems.extend(found),
-            },
+                ("zip", Value::Array(groups)) => {
+                    for (index, group) in groups.iter().enumerate() {
+                        if let Value::Table(group) = group {
+                            add_zip(&mut space, group, &written.entry(index), &mut self.problems);
+                        }
+                    }
+                }
+                ("random", Value::Table(random)) => match random::axes(random, &written) {
+                    Ok((axes, samples, seed)) => space.push(axes, samples, Origin::Random(seed)),
+                    Err(found) => self.problems.extend(found),
+                },
+                _ => {}
+            }
         }
+        let is_top = at.0.len() == 1;
+        space.retain(|axis| {
+            let in_grid = is_top && axis.written.0.get(1) == Some(&Segment::Key("grid".to_owned()));
+            in_grid || !self.writing.is_swept_by_flag(&axis.key)
+        });
+        space
+    }
+
+    fn collect_grid(
+        &mut self,
+        axes: &mut Vec<((usize, usize), Axis)>,
+        grid: &Table,
+        key: &KeyPath,
+        at: &KeyPath,
+    ) {
+        for (name, value) in grid {
+            let written = at.join(name);
+            let read = match (below_key(key, name, &written), value) {
+                (Ok(key), Value::Table(inner)) if !is_description(inner) => {
+                    self.collect_grid(axes, inner, &key, &written);
+                    continue;
+                }
+                (Ok(key), value) => values(value, &key, &written).and_then(|read| axis(read, key, written)),
+                (Err(problem), _) => Err(vec![problem]),
+            };
+            match read {
+                Ok(axis) => self.add(axes, axis),
+                Err(found) => self.problems.extend(found),
+            }
+        }
+    }
+
+    /// A key may be dotted in one layer and nested in another: the later layer has the say, at the place of the
+    /// first.
+    fn add(&mut self, axes: &mut Vec<((usize, usize), Axis)>, axis: Axis) {
+        let position = self.writing.position(&axis.written);
+        let Some((first, known)) = axes.iter_mut().find(|(_, known)| known.key == axis.key) else {
+            axes.push((position, axis));
+            return;
+        };
+        let rank = |axis: &Axis| self.writing.layer(&axis.written);
+        match rank(&axis).cmp(&rank(known)) {
+            std::cmp::Ordering::Equal => {
+                let message = format!("`{}` is swept twice", axis.key);
+                self.problems.push(problem(&axis.written, message, "expected one list of its values"));
+            }
+            std::cmp::Ordering::Greater => *known = axis,
+            std::cmp::Ordering::Less => {}
+        }
+        *first = position.min(*first);
     }
 }
 
@@ -156,9 +205,14 @@ fn collect_zip(
     problems: &mut Vec<Problem>,
 ) {
     for (name, value) in table {
-        let mut key = key.clone();
-        key.0.extend(KeyPath::parse(name).0);
         let written = at.join(name);
+        let key = match below_key(key, name, &written) {
+            Ok(key) => key,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
         match value {
             Value::Table(inner) if !is_description(inner) => {
                 collect_zip(axes, inner, &key, &written, problems);

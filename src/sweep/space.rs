@@ -18,6 +18,8 @@ pub struct Dimension {
     pub length: usize,
     /// What made it.
     pub origin: Origin,
+    /// Whether it belongs to an entry of `union` and not to what stands beside it.
+    pub in_union: bool,
 }
 
 /// What makes a dimension.
@@ -66,7 +68,7 @@ impl Space {
     pub fn push(&mut self, axes: impl IntoIterator<Item = Axis>, length: usize, origin: Origin) {
         let dimension = self.dimensions.len();
         self.axes.extend(axes.into_iter().map(|axis| Axis { dimension, ..axis }));
-        self.dimensions.push(Dimension { length, origin });
+        self.dimensions.push(Dimension { length, origin, in_union: false });
     }
 
     /// Takes out the axes that `keep` refuses, and the dimensions along which nothing is left to move.
@@ -80,11 +82,12 @@ impl Space {
         self.dimensions = kept.into_iter().map(|old| self.dimensions[old]).collect();
     }
 
-    /// Adds the axes and the dimensions of another space behind its own.
+    /// Adds the axes and the dimensions of an entry of `union`.
     pub fn join(&mut self, other: Self) {
         let offset = self.dimensions.len();
         self.axes
             .extend(other.axes.into_iter().map(|axis| Axis { dimension: axis.dimension + offset, ..axis }));
-        self.dimensions.extend(other.dimensions);
+        let inner = other.dimensions.into_iter().map(|dimension| Dimension { in_union: true, ..dimension });
+        self.dimensions.extend(inner);
     }
 }

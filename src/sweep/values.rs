@@ -10,6 +10,8 @@ use crate::setting::{KeyPath, Problem, read};
 const WORDS: [&str; 8] = ["from", "to", "step", "linspace", "logspace", "count", "values", "when"];
 /// Those of them that no description can do without.
 const FORMS: [&str; 4] = ["from", "linspace", "logspace", "values"];
+/// Whole numbers up to here are exact as floats: 2^53.
+const LARGEST_WHOLE: f64 = 9_007_199_254_740_992.0;
 /// How far, in steps, a range may miss its end and still have it: decimal steps in binary do.
 const TOLERANCE: f64 = 1e-6;
 
@@ -63,13 +65,8 @@ pub(super) fn values(value: &Value, key: &KeyPath, written: &KeyPath) -> Result<
 }
 
 fn describe(value: &Value, key: &KeyPath, written: &KeyPath) -> Result<Values, Vec<Problem>> {
-    let mut described: Described = read(value).map_err(|problems| {
-        let below = |mut problem: Problem| {
-            problem.path.0.splice(0..0, written.0.iter().cloned());
-            problem
-        };
-        problems.into_iter().map(below).collect::<Vec<_>>()
-    })?;
+    let mut described: Described = read(value)
+        .map_err(|problems| problems.into_iter().map(|found| found.below(written)).collect::<Vec<_>>())?;
     let one = |problem: Problem| vec![problem];
     let when = described.when.take();
     if let Some(list) = described.values.take() {
@@ -153,12 +150,11 @@ fn stepped(from: &Value, to: &Value, step: &Value, written: &KeyPath) -> Result<
     // Whoever means a single value steps by more than the way.
     let steps = (steps + TOLERANCE).floor();
     check_count(steps + 1.0, &written.join("step"))?;
-    let whole = from.is_integer() && step.is_integer();
-    let values = (0..=steps as usize).map(|index| {
-        let value = round(first + index as f64 * stride);
-        if whole { Value::Integer(value as i64) } else { Value::Float(value) }
-    });
-    Ok(values.collect())
+    if let (Value::Integer(first), Value::Integer(stride)) = (from, step) {
+        let value = |index: i64| first.saturating_add(index.saturating_mul(*stride));
+        return Ok((0..=steps as i64).map(|index| Value::Integer(value(index))).collect());
+    }
+    Ok((0..=steps as usize).map(|index| Value::Float(round(first + index as f64 * stride))).collect())
 }
 
 /// `count` numbers whose ends are exact; whole numbers if the ends are written so and all others come out so.
@@ -182,11 +178,13 @@ fn spaced(
         .map(|index| match index {
             0 => a,
             _ if index + 1 == count => b,
-            _ => round(at(a, b, index as f64 / (count - 1) as f64)),
+            _ => at(a, b, index as f64 / (count - 1) as f64),
         })
         .collect();
-    let whole = first.is_integer() && last.is_integer() && numbers.iter().all(|number| number.fract() == 0.0);
-    let value = |number: f64| if whole { Value::Integer(number as i64) } else { Value::Float(number) };
+    let is_whole = |number: &f64| round(*number).fract() == 0.0 && number.abs() < LARGEST_WHOLE;
+    let whole = first.is_integer() && last.is_integer() && numbers.iter().all(is_whole);
+    let value =
+        |number: f64| if whole { Value::Integer(number.round() as i64) } else { Value::Float(round(number)) };
     Ok(numbers.into_iter().map(value).collect())
 }
 

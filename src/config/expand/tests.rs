@@ -407,3 +407,105 @@ fn a_later_file_replaces_the_description_of_an_axis() {
     let all: Vec<String> = drafts.iter().map(assignment).collect();
     assert_eq!(all, ["seed=1 train.epochs=1 optimizer.lr=1", "seed=3 train.epochs=1 optimizer.lr=1"]);
 }
+
+#[test]
+fn axes_change_in_the_order_in_which_they_stand_in_the_text() {
+    let text = "[sweep.grid]\noptimizer.lr = [0.1]\ntrain.epochs = [1]\noptimizer.weight_decay = [0.5]\n";
+    assert_eq!(runs(text, &[]), ["optimizer.lr=0.1 train.epochs=1 optimizer.weight_decay=0.5"]);
+    let twice = "[sweep.grid]\noptimizer.lr = [0.1, 0.2]\n'optimizer.lr' = [0.5]\n";
+    assert_eq!(refused(twice, &[])[0].message, "`optimizer.lr` is swept twice");
+}
+
+#[test]
+fn whole_numbers_of_a_range_are_exact() {
+    let text = "[sweep.grid]\nseed = { from = 1234567890123, to = 1234567890125, step = 1 }\n\
+                'data.split.seed' = { linspace = [1234567890123, 1234567890125], count = 3 }\n";
+    let all = runs(text, &[]);
+    assert_eq!(all.len(), 9);
+    assert_eq!(all[4], "seed=1234567890124 data.split.seed=1234567890124");
+}
+
+#[test]
+fn the_name_is_not_swept_and_keys_have_an_end() {
+    let found = refused("[sweep.grid]\nname = ['a', 'b']\n", &[]);
+    assert_eq!(
+        (found[0].message.as_str(), marked(&found[0])),
+        ("`name` cannot change from run to run", "['a', 'b']")
+    );
+    let long = vec!["a"; 20_000].join(".");
+    let found = refused(&format!("[sweep.grid]\n'{long}' = [1]\n"), &[]);
+    assert_eq!(found[0].message, "a key of 20000 parts");
+    let found = refused("[[sweep.exclude]]\n'optimizer.lr' = 1\noptimizer.lr = 2\n", &[]);
+    assert_eq!(found[0].message, "`optimizer.lr` has two conditions");
+}
+
+#[test]
+fn a_flag_that_sweeps_has_the_say_over_every_other_part() {
+    let flag = Layer::grid_flag("optimizer.lr=0.5,0.6").unwrap();
+    for rest in [
+        "[[sweep.zip]]\n'optimizer.lr' = [1, 2, 3]\n'train.epochs' = [1, 2, 3]\n",
+        "[sweep.random]\nsamples = 3\n'optimizer.lr' = { uniform = [0, 1] }\n'train.epochs' = { choice = [1] }\n",
+        "[[sweep.union]]\ngrid = { optimizer.lr = [1], train.epochs = [1, 2, 3] }\n",
+        "[sweep.grid]\n'optimizer.lr' = [1, 2]\n'train.epochs' = [1, 2, 3]\n",
+    ] {
+        let file = Layer::parse("a.toml".into(), "".into(), &format!("{HEAD}{rest}")).unwrap();
+        let layers = vec![file, flag.clone()];
+        let drafts = Experiment::from_layers(layers, "a", None).unwrap().expand().unwrap().drafts;
+        let lr: std::collections::BTreeSet<String> =
+            drafts.iter().map(|draft| setting(draft, "optimizer.lr").unwrap().to_string()).collect();
+        assert_eq!(lr.into_iter().collect::<Vec<_>>(), ["0.5", "0.6"], "{rest}");
+    }
+}
+
+#[test]
+fn a_broken_sweep_hides_no_unknown_key_and_one_cause_is_one_message() {
+    let text = "train.epoch = 3\noptimizer.momentum = 0.9\n[sweep.grid]\n'optimizer.kind' = []\n";
+    let messages: Vec<String> = refused(text, &[]).iter().map(|found| found.message.clone()).collect();
+    // What another kind has may be right once the sweep is.
+    assert_eq!(messages, ["unknown key `epoch`", "`optimizer.kind` has no values"]);
+    let range = "[sweep.grid]\n'optimizer.lr' = { from = -50, to = -1, step = 1 }\n";
+    let found = refused(range, &[]);
+    assert_eq!(
+        (found.len(), found[0].notes.last().unwrap().as_str()),
+        (1, "and so with 49 more values from there")
+    );
+    let many: Vec<String> = (0..500).map(|value| format!("-{value}.5")).collect();
+    let found = refused(&format!("[sweep.grid]\n'optimizer.lr' = [{}]\n", many.join(",")), &[]);
+    assert_eq!(found.last().unwrap().message, "more than 100 causes: the others are not shown");
+}
+
+#[test]
+fn a_kind_that_changes_twice_has_lost_its_keys() {
+    let file = |text: &str| Layer::parse("a.toml".into(), "".into(), text).unwrap();
+    let layers =
+        ["optimizer = { kind = 'sgd', momentum = 0.9 }", "optimizer.kind = 'adam'", "optimizer.kind = 'sgd'"];
+    let layers = std::iter::once(HEAD).chain(layers).map(file).collect();
+    let experiment = Experiment::from_layers(layers, "a", None).unwrap();
+    assert_eq!(experiment.notes(), ["`optimizer.momentum` is dropped: a.toml sets kind = \"adam\""]);
+    let drafts = experiment.expand().unwrap().drafts;
+    assert_eq!(setting(&drafts[0], "optimizer.momentum"), Some(toml::Value::Float(0.0)));
+}
+
+#[test]
+fn rows_are_values_like_any_other() {
+    let layers = |flags: &[&str]| {
+        let file =
+            Layer::parse("a.toml".into(), "/e".into(), &format!("{HEAD}data.split.folds = 2\n")).unwrap();
+        std::iter::once(file).chain(flags.iter().map(|flag| Layer::flag(flag).unwrap())).collect::<Vec<_>>()
+    };
+    let rows = || {
+        crate::config::Rows::parse(
+            "rows.csv".into(),
+            "optimizer.lr,model.weights\n0.30000000000000004,w\n0.3,w\n",
+        )
+        .unwrap()
+    };
+    let drafts = Experiment::from_layers(layers(&[]), "a", Some(rows())).unwrap().expand().unwrap().drafts;
+    assert_eq!(drafts.len(), 2, "two folds of one rounded rate");
+    let weights = setting(&drafts[0], "model.weights").unwrap();
+    assert!(std::path::Path::new(weights.as_str().unwrap()).is_absolute(), "{weights}");
+    let flagged = Experiment::from_layers(layers(&["optimizer.lr=0.7"]), "a", Some(rows())).unwrap();
+    assert_eq!(flagged.notes(), ["the sweep over `optimizer.lr` gives way to --set"]);
+    let both = Experiment::from_layers(layers(&["sweep.seeds=2"]), "a", Some(rows()));
+    assert_eq!(both.err().unwrap().to_string(), "--set:1:1: --set says what is swept, and rows.csv too");
+}

@@ -7,17 +7,18 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::Expansion;
 use crate::config::conditional::order_of_conditions;
-use crate::config::experiment::{Assignment, Draft, Experiment};
+use crate::config::experiment::{Assignment, Draft, Experiment, words};
+use crate::config::locate::{self, NAMED};
 use crate::config::part::{Contents, Parts};
 use crate::config::run_config::RunConfig;
+use crate::config::section::section_at;
 use crate::config::trial::{NONE, Trial, beside};
-use crate::config::{locate, schema};
-use crate::setting::{Diagnostic, Excerpt, KeyPath, Problem, Problems, Segment};
-use crate::sweep::{self, Space, When, text_of};
+use crate::setting::{Diagnostic, Excerpt, KeyPath, Place, Problem, Problems, Segment};
+use crate::sweep::{self, Space, When};
 use crate::{Error, Result};
 
-/// How many of the runs that a cause hits are named.
-const NAMED: usize = 3;
+/// Causes that are told; of more nobody reads.
+const MOST_CAUSES: usize = 100;
 
 /// A cause: where it stands, and the runs that it hits.
 struct Found {
@@ -43,6 +44,10 @@ pub(super) struct Expander<'a> {
     pub drafts: Vec<Draft>,
     failed: usize,
     found: IndexMap<Problem, Found>,
+    /// Causes beyond those, by the run.
+    untold: usize,
+    /// Combinations that came out as an earlier one.
+    equal: usize,
     /// What the axes dropped.
     pub notes: IndexSet<String>,
     /// Combinations left out, by the rule.
@@ -62,6 +67,8 @@ impl<'a> Expander<'a> {
             drafts: Vec::new(),
             failed: 0,
             found: IndexMap::new(),
+            untold: 0,
+            equal: 0,
             notes: IndexSet::new(),
             left_out: vec![0; experiment.exclude.len()],
             budget: usize::MAX,
@@ -178,6 +185,7 @@ impl<'a> Expander<'a> {
         let mut numbers = numbers.to_vec();
         let problems = self.join(parts, &mut numbers)?;
         if !self.seen.insert(numbers.as_slice().into()) {
+            self.equal += 1;
             return Ok(());
         }
         let assignment = assignment(space, parts, choices, &mut self.contents)?;
@@ -188,6 +196,10 @@ impl<'a> Expander<'a> {
         }
         self.failed += 1;
         for problem in problems {
+            if self.found.len() >= MOST_CAUSES && !self.found.contains_key(&problem) {
+                self.untold += 1;
+                continue;
+            }
             let found = if let Some(found) = self.found.get_mut(&problem) {
                 found
             } else {
@@ -197,7 +209,7 @@ impl<'a> Expander<'a> {
             };
             found.runs += 1;
             if found.named.len() < NAMED {
-                found.named.push(describe(&assignment));
+                found.named.push(words(&assignment));
             }
         }
         Ok(())
@@ -237,6 +249,24 @@ impl<'a> Expander<'a> {
         Ok(problems)
     }
 
+    /// The keys that no kind of their tables has, whatever the sweep would say.
+    pub fn unknown_keys(mut self, space: &'a Space) -> Vec<Problem> {
+        let mut parts = Parts::new(self.experiment, space);
+        let mut found = Vec::new();
+        for slot in 0..parts.slots().len() {
+            if let Ok(part) = parts.part(slot, &[], &mut self.contents) {
+                found.extend(self.contents.get(part.number).problems.iter().cloned());
+            }
+        }
+        let sections = &self.experiment.sections;
+        let is_known = |problem: &Problem| {
+            let key = problem.path.last_key().unwrap_or_default();
+            section_at(sections, &problem.path.parent()).is_some_and(|section| section.knows(key))
+        };
+        found.retain(|problem| problem.place == Place::Key && !is_known(problem));
+        found
+    }
+
     fn assemble(&self, parts: &Parts<'_>, numbers: &[u32]) -> RunConfig {
         let mut config = RunConfig::default();
         for (slot, number) in parts.slots().iter().zip(numbers) {
@@ -255,7 +285,12 @@ impl<'a> Expander<'a> {
                 let notes = locate::hit(&found.named, found.runs, runs);
                 locate::diagnostic(problem, found.excerpt, notes)
             });
-            let mut report: Vec<Diagnostic> = diagnostics.collect();
+            let mut report = told_once(diagnostics);
+            if self.untold > 0 {
+                let message = format!("more than {MOST_CAUSES} causes: the others are not shown");
+                let (label, notes) = (String::new(), Vec::new());
+                report.push(Diagnostic { message, excerpt: None, label, notes, help: None });
+            }
             self.experiment.merged.sort(&mut report, |diagnostic| diagnostic.excerpt.as_ref());
             return Err(Error::Settings(report));
         }
@@ -267,8 +302,37 @@ impl<'a> Expander<'a> {
         for (rule, count) in self.experiment.exclude.iter().zip(&self.left_out) {
             self.notes.insert(self.experiment.tell_left_out(rule, *count));
         }
-        Ok(Expansion { drafts: self.drafts, notes: self.notes.into_iter().collect(), combinations, left_out })
+        Ok(Expansion {
+            drafts: self.drafts,
+            notes: self.notes.into_iter().collect(),
+            combinations,
+            left_out,
+            equal: self.equal,
+        })
     }
+}
+
+/// Messages for one place that expect the same are one message: the values of a range have a place together.
+fn told_once(all: impl Iterator<Item = Diagnostic>) -> Vec<Diagnostic> {
+    let mut told = IndexMap::new();
+    let mut placeless = Vec::new();
+    for diagnostic in all {
+        let Some(excerpt) = diagnostic.excerpt.as_ref().filter(|_| !diagnostic.label.is_empty()) else {
+            placeless.push(diagnostic);
+            continue;
+        };
+        let (start, end) = (excerpt.span.start, excerpt.span.end);
+        let key = (excerpt.origin.clone(), start, end, diagnostic.label.clone(), diagnostic.help.clone());
+        told.entry(key).and_modify(|(_, more)| *more += 1).or_insert((diagnostic, 0usize));
+    }
+    let with_count = |(mut diagnostic, more): (Diagnostic, usize)| {
+        if more > 0 {
+            let values = if more == 1 { "value" } else { "values" };
+            diagnostic.notes.push(format!("and so with {more} more {values} from there"));
+        }
+        diagnostic
+    };
+    told.into_values().map(with_count).chain(placeless).collect()
 }
 
 fn slot_of(key: &KeyPath, parts: &Parts<'_>) -> Option<usize> {
@@ -295,15 +359,6 @@ fn assignment(
         Some((Arc::clone(&axis.key), Arc::clone(value)))
     });
     Ok(chosen.collect())
-}
-
-/// A run in words, by its swept keys.
-fn describe(assignment: &Assignment) -> String {
-    let keys = schema::keys();
-    let part = |(key, value): &(Arc<KeyPath>, Arc<toml::Value>)| {
-        format!("{}={}", sweep::short_key(&key.to_string(), keys), text_of(value))
-    };
-    assignment.iter().map(part).collect::<Vec<_>>().join(",")
 }
 
 /// Where a problem of a combination was written.
