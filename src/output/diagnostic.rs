@@ -37,10 +37,14 @@ fn plain(text: &str, width: usize) -> String {
     Renderer::styled().render(&[Group::with_title(Level::ERROR.primary_title(title))])
 }
 
-/// Lines that break between words only: half of a path or of an address is of no use.
+/// Lines that break between words only: half of a path or of an address is of no use. What is indented was laid
+/// out by whoever wrote it.
 fn fill(text: &str, width: usize) -> String {
     let options = textwrap::Options::new(width).word_splitter(WordSplitter::NoHyphenation).break_words(false);
-    textwrap::fill(text, options)
+    let line = |line: &str| {
+        if line.starts_with(' ') { line.to_owned() } else { textwrap::fill(line, &options) }
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn render_one(diagnostic: &Diagnostic, width: usize) -> String {
