@@ -45,7 +45,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// List runs and their status
     List(ListArgs),
-    /// Compare the settings of an experiment: mean ± std over its seeds
+    /// Compare the settings of an experiment: mean ± std over its seeds and folds
     Compare(CompareArgs),
     /// Show one run: settings, model, learning curve, metrics
     Show(ShowArgs),

@@ -18,7 +18,7 @@ use super::schema;
 use super::section::{Section, section_at};
 use super::swept::{Swept, ordered_sweep, read_sweep};
 use crate::setting::{Diagnostic, KeyPath};
-use crate::sweep::{Axis, Rule, Space, short_key, text_of};
+use crate::sweep::{Axis, Rule, Space, When, short_key, text_of};
 use crate::{Error, Result};
 
 /// An experiment as it was written.
@@ -156,13 +156,25 @@ impl Experiment {
         }])
     }
 
+    /// File and line, in brackets.
+    fn line_of(&self, written: &KeyPath) -> String {
+        let excerpt = self.merged.excerpt(written, false);
+        let line = excerpt.map(|excerpt| format!(" ({}:{})", excerpt.origin, excerpt.position().0));
+        line.unwrap_or_default()
+    }
+
+    /// An axis whose conditions hold nowhere, for the user.
+    pub(super) fn tell_never_swept(&self, axis: &Axis) -> Option<String> {
+        let When::Holds(conditions) = &axis.when else { return None };
+        let conditions: Vec<String> = conditions.iter().map(ToString::to_string).collect();
+        let conditions = conditions.join(" and ");
+        let place = self.line_of(&axis.written);
+        Some(format!("`{}` is never swept{place}: {conditions} holds in no combination", axis.key))
+    }
+
     /// What a rule of `exclude` left out, for the user.
     pub(super) fn tell_left_out(&self, rule: &Rule, combinations: usize) -> String {
-        let place = self.merged.excerpt(&rule.written, false).map(|excerpt| {
-            let (line, _) = excerpt.position();
-            format!(" ({}:{line})", excerpt.origin)
-        });
-        let place = place.unwrap_or_default();
+        let place = self.line_of(&rule.written);
         match combinations {
             0 => format!("nothing is left out by the exclude{place}: {rule} holds in no combination"),
             1 => format!("1 combination is left out by the exclude{place}: {rule}"),

@@ -255,6 +255,17 @@ fn a_condition_leaves_one_run_without_the_axis() {
 }
 
 #[test]
+fn a_condition_that_never_holds_is_told() {
+    let text =
+        "[sweep.grid]\n'optimizer.momentum' = { values = [0.0, 0.9], when = { 'optimizer.kind' = 'sgd' } }\n";
+    let expansion = expand(text, &[]);
+    assert_eq!(expansion.drafts.len(), 1);
+    let note =
+        "`optimizer.momentum` is never swept (a.toml:4): optimizer.kind = \"sgd\" holds in no combination";
+    assert_eq!(expansion.notes, [note]);
+}
+
+#[test]
 fn conditions_may_depend_on_axes_with_conditions_but_not_in_a_circle() {
     let text = "[sweep.grid]\n\
                 'optimizer.nesterov' = { values = [false, true], when = { 'optimizer.momentum' = 0.9 } }\n\

@@ -82,12 +82,16 @@ impl<'a> Expander<'a> {
         let mut parts = Parts::new(self.experiment, space);
         let mut numbers = vec![0; parts.slots().len()];
         let mut choices = vec![NONE; space.axes.len()];
+        let mut has_held = vec![false; space.axes.len()];
         loop {
             for (choice, axis) in choices.iter_mut().zip(&space.axes) {
                 let position = positions[axis.dimension];
                 *choice = if axis.value(position).is_some() { position as u32 + 1 } else { NONE };
             }
             if self.decide(space, &conditional, &mut choices, &mut parts)? {
+                for axis in &conditional {
+                    has_held[*axis] |= choices[*axis] != NONE;
+                }
                 for (slot, number) in numbers.iter_mut().enumerate() {
                     *number = parts.part(slot, &choices, &mut self.contents)?.number;
                 }
@@ -101,6 +105,11 @@ impl<'a> Expander<'a> {
             }
         }
         self.notes.extend(parts.notes);
+        // Of a space that was not walked to its end nothing can be said.
+        let never = conditional.into_iter().filter(|axis| self.budget > 0 && !has_held[*axis]);
+        for axis in never.collect::<Vec<_>>() {
+            self.notes.extend(self.experiment.tell_never_swept(&space.axes[axis]));
+        }
         Ok(())
     }
 
