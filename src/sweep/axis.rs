@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use toml::Value;
+use toml::{Table, Value};
 
 use super::condition::Condition;
 use crate::setting::{KeyPath, Place, Problem, Segment};
@@ -105,16 +105,38 @@ pub(super) fn problem(path: &KeyPath, message: impl Into<String>, expected: impl
 /// More parts than any key has; what is walked part by part must not be of any length.
 const MOST_PARTS: usize = 32;
 
-/// The key that `name`, dotted or not, stands for below `key`.
-pub(super) fn below_key(key: &KeyPath, name: &str, written: &KeyPath) -> Result<KeyPath, Problem> {
-    let parts = key.0.len() + name.matches('.').count() + 1;
-    if parts > MOST_PARTS {
-        let message = format!("a key of {parts} parts");
-        return Err(Problem { place: Place::Key, ..problem(written, message, "expected a setting") });
+/// An entry of a table whose keys, dotted or nested, are settings.
+pub(super) struct Entry<'a> {
+    /// The setting so far.
+    pub key: KeyPath,
+    /// Its last part as it was written.
+    pub name: &'a str,
+    /// Where.
+    pub written: KeyPath,
+    pub value: &'a Value,
+}
+
+/// The entries of a table that stands for `key` at `at`; those whose key is too long are problems.
+pub(super) fn entries<'a>(
+    table: &'a Table,
+    key: &KeyPath,
+    at: &KeyPath,
+    problems: &mut Vec<Problem>,
+) -> Vec<Entry<'a>> {
+    let mut found = Vec::with_capacity(table.len());
+    for (name, value) in table {
+        let written = at.join(name);
+        let parts = key.0.len() + name.matches('.').count() + 1;
+        if parts > MOST_PARTS {
+            let long = problem(&written, format!("a key of {parts} parts"), "expected a setting");
+            problems.push(Problem { place: Place::Key, ..long });
+            continue;
+        }
+        let mut key = key.clone();
+        key.0.extend(KeyPath::parse(name).0);
+        found.push(Entry { key, name, written, value });
     }
-    let mut whole = key.clone();
-    whole.0.extend(KeyPath::parse(name).0);
-    Ok(whole)
+    found
 }
 
 /// Significant digits of a swept number.

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::axis::{below_key, problem, round, rounded};
+use super::axis::{Entry, entries, problem, round, rounded};
 use crate::setting::{KeyPath, Problem, Segment};
 
 /// A setting and what it must be.
@@ -47,15 +47,7 @@ impl Rule {
     }
 
     fn flatten(&mut self, table: &Table, key: &KeyPath, at: &KeyPath, problems: &mut Vec<Problem>) {
-        for (name, value) in table {
-            let written = at.join(name);
-            let key = match below_key(key, name, &written) {
-                Ok(key) => key,
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
-                }
-            };
+        for Entry { key, written, value, .. } in entries(table, key, at, problems) {
             if self.conditions.iter().any(|condition| condition.key == key) {
                 problems.push(problem(&written, format!("`{key}` has two conditions"), "expected one"));
                 continue;

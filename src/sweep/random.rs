@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::axis::{Axis, MOST_RUNS, Places, When, below_key, problem, round, rounded};
+use super::axis::{Axis, Entry, MOST_RUNS, Places, When, entries, problem, round, rounded};
 use super::condition::Rule;
 use crate::rng::{Draws, Purpose, Stream};
 use crate::setting::{KeyPath, Place, Problem, nearest, read};
@@ -93,15 +93,7 @@ struct Maker {
 
 impl Maker {
     fn flatten(&mut self, table: &Table, key: &KeyPath, at: &KeyPath, problems: &mut Vec<Problem>) {
-        for (name, value) in table {
-            let written = at.join(name);
-            let key = match below_key(key, name, &written) {
-                Ok(key) => key,
-                Err(problem) => {
-                    problems.push(problem);
-                    continue;
-                }
-            };
+        for Entry { key, name, written, value } in entries(table, key, at, problems) {
             match value {
                 Value::Table(inner) if is_distribution(inner) => match self.axis(value, key, written) {
                     Ok(axis) => self.axes.push(axis),

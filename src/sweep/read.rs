@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
-use super::axis::{Axis, MOST_RUNS, Places, When, below_key, problem};
+use super::axis::{Axis, Entry, MOST_RUNS, Places, When, entries, problem};
 use super::condition::Rule;
 use super::config::{Seeds, SweepConfig};
 use super::random;
@@ -125,19 +125,15 @@ impl Reader<'_> {
         key: &KeyPath,
         at: &KeyPath,
     ) {
-        for (name, value) in grid {
-            let written = at.join(name);
-            let read = match (below_key(key, name, &written), value) {
-                (Ok(key), Value::Table(inner)) if !is_description(inner) => {
+        for Entry { key, written, value, .. } in entries(grid, key, at, &mut self.problems) {
+            match value {
+                Value::Table(inner) if !is_description(inner) => {
                     self.collect_grid(axes, inner, &key, &written);
-                    continue;
                 }
-                (Ok(key), value) => values(value, &key, &written).and_then(|read| axis(read, key, written)),
-                (Err(problem), _) => Err(vec![problem]),
-            };
-            match read {
-                Ok(axis) => self.add(axes, axis),
-                Err(found) => self.problems.extend(found),
+                value => match values(value, &key, &written).and_then(|read| axis(read, key, written)) {
+                    Ok(axis) => self.add(axes, axis),
+                    Err(found) => self.problems.extend(found),
+                },
             }
         }
     }
@@ -204,15 +200,7 @@ fn collect_zip(
     at: &KeyPath,
     problems: &mut Vec<Problem>,
 ) {
-    for (name, value) in table {
-        let written = at.join(name);
-        let key = match below_key(key, name, &written) {
-            Ok(key) => key,
-            Err(problem) => {
-                problems.push(problem);
-                continue;
-            }
-        };
+    for Entry { key, written, value, .. } in entries(table, key, at, problems) {
         match value {
             Value::Table(inner) if !is_description(inner) => {
                 collect_zip(axes, inner, &key, &written, problems);
