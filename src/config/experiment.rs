@@ -111,16 +111,11 @@ impl Experiment {
         self.base.get("name").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The spaces of the sweep, one after the other; one without a `union`.
-    pub fn spaces(&self) -> &[Space] {
-        &self.spaces
-    }
-
     /// Every key that is swept, once, in the order of the axes; folds and seeds last.
     pub fn swept_keys(&self) -> Vec<Arc<KeyPath>> {
         let keys = self.spaces.iter().flat_map(|space| &space.axes).map(|axis| Arc::clone(&axis.key));
         let mut keys: Vec<Arc<KeyPath>> = keys.collect::<IndexSet<_>>().into_iter().collect();
-        keys.sort_by_key(|key| AVERAGED.iter().position(|last| KeyPath::parse(last) == **key));
+        keys.sort_by_key(|key| schema::AVERAGED_OVER.iter().position(|last| KeyPath::parse(last) == **key));
         keys
     }
 
@@ -182,9 +177,6 @@ impl Experiment {
         }
     }
 }
-
-/// Keys whose axes repeat an experiment; they come last in tables.
-const AVERAGED: [&str; 2] = ["data.split.fold", "seed"];
 
 fn without_effect(axis: &Axis) -> Option<String> {
     let key = &axis.key;

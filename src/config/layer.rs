@@ -25,8 +25,6 @@ pub struct Layer {
     pub origin: String,
     /// The folder against which relative paths in it are meant.
     pub base: PathBuf,
-    /// Whether it is a variable or a flag that sets a key: then it replaces an axis of the sweep.
-    pub overrides: bool,
     /// The settings, in the order in which they were written.
     pub table: toml::Table,
     /// The place of the `extends` that asked for the file.
@@ -83,7 +81,7 @@ impl Layer {
         let table: toml::Table =
             toml::from_str(text).map_err(|error| refuse(error.message(), error.span()))?;
         let places = Places::File(document);
-        Ok(Self { origin, base, overrides: false, table, via: None, text: text.into(), places })
+        Ok(Self { origin, base, table, via: None, text: text.into(), places })
     }
 
     /// Reads `key=value`, the argument of `--set`.
@@ -129,9 +127,9 @@ impl Layer {
             toml::Value::Table(table) => table,
             _ => toml::Table::new(),
         };
-        let (origin, base, overrides) = (origin.to_owned(), PathBuf::new(), !assignment.is_axis);
+        let (origin, base) = (origin.to_owned(), PathBuf::new());
         let places = Places::Assignment(assignment);
-        Ok(Self { origin, base, overrides, table, via: None, text, places })
+        Ok(Self { origin, base, table, via: None, text, places })
     }
 
     /// The one key and its value, as they were written, of a variable or a `--set`.

@@ -97,13 +97,11 @@ pub(super) fn read_sweep(
         }
         problems.extend(order_of_conditions(space).err());
     }
-    let mut once: Vec<Problem> = Vec::new();
-    for problem in problems {
-        if !once.contains(&problem) {
-            once.push(problem);
-        }
+    if problems.is_empty() {
+        return Ok(found);
     }
-    if once.is_empty() { Ok(found) } else { Err(refuse(once)) }
+    // What the entries of a union share is wrong in each of them, and told once.
+    Err(refuse(problems.into_iter().collect::<IndexSet<_>>().into_iter().collect()))
 }
 
 /// `sweep` is no table.

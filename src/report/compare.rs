@@ -13,11 +13,9 @@ use serde_json::Value;
 
 use super::Spread;
 use super::setting::{canonical, find, flatten, path_of};
+use crate::config::schema::AVERAGED_OVER;
 use crate::setting::KeyPath;
 use crate::store::{RunEntry, Status, json_value};
-
-/// The keys that repeat a run rather than changing it: what is averaged over.
-const AVERAGED_OVER: &[&str] = &["seed", "data.split.fold"];
 
 /// A run to compare.
 #[derive(Debug, Clone)]

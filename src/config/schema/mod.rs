@@ -23,6 +23,9 @@ use crate::scheduler::SchedulerConfig;
 use crate::setting::{keys_of, point_at_unknown_keys, settings_schema_of};
 use crate::train::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 
+/// The keys that repeat a run rather than changing it: what is averaged over, in the order of their axes.
+pub const AVERAGED_OVER: &[&str] = &["data.split.fold", "seed"];
+
 /// Keys whose values are paths.
 pub const PATHS: &[&str] =
     &["data.path", "data.images", "data.labels", "data.test_images", "data.test_labels", "model.weights"];
