@@ -2,7 +2,7 @@
 //!
 //! The modules form layers; each uses only those below it, and a test holds them to it:
 //! command, output, report, run, then config, sweep, train and store, then the components (data, model,
-//! optimizer, scheduler, loss, metric), then kernel, then device, rng, setting and error.
+//! optimizer, scheduler, loss, metric), then kernel, then device, rng, setting, target and error.
 //! `ARCHITECTURE.md` says why.
 
 pub mod cli;
@@ -24,6 +24,7 @@ pub mod scheduler;
 pub mod setting;
 pub mod store;
 pub mod sweep;
+pub mod target;
 pub mod train;
 
 pub use error::{Error, Result};

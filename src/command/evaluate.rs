@@ -5,11 +5,12 @@ use std::path::Path;
 use super::{print, say};
 use crate::cli::{EvaluateArgs, SplitName};
 use crate::config::RunConfig;
-use crate::data::input;
+use crate::data::{Batch, input};
 use crate::error::EXIT_OK;
 use crate::output::{Cell, Column, Table};
 use crate::run::{Library, Predictor};
 use crate::store::{self, RunEntry, RunsDir, layout};
+use crate::target::Targets;
 use crate::train::{EVALUATION_BATCH, Tally, evaluate};
 use crate::{Error, Result};
 
@@ -72,8 +73,9 @@ fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device)
             break;
         }
         let (rows, targets): (Vec<_>, Vec<u32>) = chunk.into_iter().unzip();
-        let batch = predictor.preprocessing.batch(&rows, device)?;
-        tally.measure(&mut predictor.model, &*loss, &batch, &targets)?;
+        let inputs = predictor.preprocessing.batch(&rows, device)?;
+        let batch = Batch { inputs, targets: Targets::Classes(targets) };
+        tally.measure(&mut predictor.model, &*loss, &batch)?;
     }
     if tally.samples() == 0 {
         return Err(Error::unreadable(file, "there are no samples in it"));

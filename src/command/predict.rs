@@ -39,8 +39,8 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
             if chunk.is_empty() {
                 break;
             }
-            let batch = predictor.preprocessing.batch(&chunk, &device)?;
-            let (classes, probabilities) = classify(&mut predictor.model, &batch)?;
+            let inputs = predictor.preprocessing.batch(&chunk, &device)?;
+            let (classes, probabilities) = classify(&mut predictor.model, &inputs)?;
             for (class, row) in classes.iter().zip(probabilities.chunks(sink.classes.len())) {
                 sink.write(path, index, *class, row)?;
                 index += 1;

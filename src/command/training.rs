@@ -178,7 +178,7 @@ fn preamble(task: &Task) -> Result<String> {
         model.summary(),
         text(toml::to_string(&config.optimizer))?,
         text(toml::to_string(&config.scheduler))?,
-        text(toml::to_string(&config.loss))?,
+        text(toml::to_string(config.loss()))?,
     ))
 }
 

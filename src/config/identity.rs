@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::run_config::RunConfig;
 use super::schema::PATHS;
+use crate::setting::Shared;
 use crate::{Error, Result};
 
 /// Counts up whenever the same configuration gives other numbers than before: kernels, randomness, order.
@@ -16,6 +17,10 @@ pub const NUMERICS: u32 = 1;
 
 /// What does not change the result, and so no id.
 pub const IGNORED: &[&str] = &["name", "description", "device", "train.checkpoint"];
+
+/// Settings that came later, each with the default that does what was done without it: at that value they are
+/// left out, so that a run keeps its id when the program learns something new.
+const ADDED: &[(&str, &str)] = &[];
 
 /// What an id covers.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +61,12 @@ fn part(key: &str, config: &RunConfig, data: &str, weights: Option<&str>) -> Res
         .map_err(|error| Error::Bug(format!("`{key}` is not JSON: {error}")))?;
     for ignored in IGNORED.iter().chain(PATHS) {
         if let Some(below) = ignored.strip_prefix(key).and_then(|rest| rest.strip_prefix('.')) {
-            remove(&mut part, below);
+            remove(&mut part, below, None);
+        }
+    }
+    for (added, default) in ADDED {
+        if let Some(below) = added.strip_prefix(key).and_then(|rest| rest.strip_prefix('.')) {
+            remove(&mut part, below, Some(default));
         }
     }
     match (key, weights) {
@@ -89,7 +99,8 @@ impl<'a> Identities<'a> {
         };
         // In the order of the keys.
         push(&self.shared("data", config.data.address(), config, data, weights)?);
-        push(&self.shared("loss", config.loss.address(), config, data, weights)?);
+        let loss = config.loss.as_ref().map_or(0, Shared::address);
+        push(&self.shared("loss", loss, config, data, weights)?);
         push(&self.shared("metrics", config.metrics.address(), config, data, weights)?);
         push(&self.shared("model", config.model.address(), config, data, weights)?);
         push(&format!("\"numerics\":{NUMERICS}"));
@@ -118,11 +129,14 @@ impl<'a> Identities<'a> {
     }
 }
 
-fn remove(value: &mut Value, dotted: &str) {
+/// Takes a key out, if there is one and, with `only`, if this is its value as JSON.
+fn remove(value: &mut Value, dotted: &str, only: Option<&str>) {
     let (way, last) = dotted.rsplit_once('.').unwrap_or(("", dotted));
     let parent =
         way.split('.').filter(|key| !key.is_empty()).try_fold(value, |value, key| value.get_mut(key));
-    if let Some(Value::Object(map)) = parent {
+    if let Some(Value::Object(map)) = parent
+        && only.is_none_or(|only| map.get(last).is_some_and(|value| value.to_string() == only))
+    {
         map.remove(last);
     }
 }

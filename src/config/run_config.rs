@@ -11,7 +11,7 @@ use super::unknown::explain;
 use crate::data::{DataConfig, DataSettings, DigitsConfig, SourceConfig};
 use crate::device::DeviceConfig;
 use crate::loss::LossConfig;
-use crate::metric::{AccuracyConfig, MetricConfig};
+use crate::metric::MetricConfig;
 use crate::model::{ArchitectureConfig, MlpConfig, ModelConfig, ModelSettings};
 use crate::optimizer::OptimizerConfig;
 use crate::scheduler::SchedulerConfig;
@@ -44,8 +44,8 @@ pub struct RunConfig {
     /// The network.
     pub model: Shared<ModelConfig>,
     /// What is minimised; default by task.
-    #[serde(default)]
-    pub loss: Shared<LossConfig>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Shared<LossConfig>>,
     /// How weights follow gradients.
     #[serde(default)]
     pub optimizer: Shared<OptimizerConfig>,
@@ -70,7 +70,7 @@ impl Default for RunConfig {
             metrics: Shared::default(),
             data: Shared::new(DataConfig { common: DataSettings::default(), kind: source }),
             model: Shared::new(ModelConfig { common: ModelSettings::default(), kind: architecture }),
-            loss: Shared::default(),
+            loss: None,
             optimizer: Shared::default(),
             scheduler: Shared::default(),
             train: Shared::default(),
@@ -168,20 +168,28 @@ impl RunConfig {
 
     /// Writes the defaults of a top-level key out that follow from itself.
     pub(super) fn resolve_alone(&mut self, key: &str) -> Result<()> {
-        match key {
-            "data" => self.data.resolve()?,
-            "metrics" if self.metrics.is_empty() => {
-                self.metrics = Shared::new(vec![MetricConfig::Accuracy(AccuracyConfig {})]);
-            }
-            _ => {}
+        if key == "data" {
+            self.data.resolve()?;
         }
         Ok(())
     }
 
     /// Writes the defaults out that follow from other tables.
     pub(super) fn resolve_together(&mut self) {
+        if let Some(task) = self.data.task() {
+            self.loss.get_or_insert_with(|| Shared::new(LossConfig::default_for(task)));
+            if self.metrics.is_empty() {
+                self.metrics = Shared::new(MetricConfig::defaults_for(task));
+            }
+        }
         self.scheduler.resolve(self.train.epochs);
         self.train.resolve(self.data.has_validation());
+    }
+
+    /// What is minimised.
+    pub fn loss(&self) -> &LossConfig {
+        static CROSS_ENTROPY: LossConfig = LossConfig::CROSS_ENTROPY;
+        self.loss.as_deref().unwrap_or(&CROSS_ENTROPY)
     }
 
     /// Refuses values that are out of range or do not fit together; call after [`resolve`](Self::resolve).
@@ -202,7 +210,7 @@ impl RunConfig {
             "metrics" => problems.within("metrics", |problems| check_metrics(&self.metrics, problems)),
             "data" => problems.within("data", |problems| self.data.check(problems)),
             "model" => problems.within("model", |problems| self.model.check(problems)),
-            "loss" => problems.within("loss", |problems| self.loss.check(problems)),
+            "loss" => problems.within("loss", |problems| self.loss().check(problems)),
             "optimizer" => problems.within("optimizer", |problems| self.optimizer.check(problems)),
             _ => {}
         }

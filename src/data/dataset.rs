@@ -3,6 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use super::preprocessing::Preprocessing;
+use crate::target::Targets;
 use crate::{Error, Result};
 
 /// Images and their classes, as the source stores them: one byte a value.
@@ -86,13 +87,22 @@ pub struct Dataset {
     pub maximum: f32,
 }
 
+/// Samples, ready for a model.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// `[1, B, …]`: f32, or u32 where samples are sequences of tokens.
+    pub values: Tensor,
+    /// How many steps of each sample are real, where samples are sequences of different lengths.
+    pub lengths: Option<Vec<u32>>,
+}
+
 /// What a training step works on.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// `[1, B, C, H, W]`, f32, scaled.
-    pub inputs: Tensor,
-    /// The class of each of the B samples.
-    pub targets: Vec<u32>,
+    /// The B samples.
+    pub inputs: Inputs,
+    /// What the model is to make of each of the B samples.
+    pub targets: Targets,
 }
 
 impl Dataset {
@@ -149,8 +159,8 @@ impl Dataset {
             }
             targets.push(samples.target(*row)?);
         }
-        let inputs = Tensor::from_vec(inputs, preprocessing.batch_shape(rows.len()), device)?;
-        Ok(Batch { inputs, targets })
+        let values = Tensor::from_vec(inputs, preprocessing.batch_shape(rows.len()), device)?;
+        Ok(Batch { inputs: Inputs { values, lengths: None }, targets: Targets::Classes(targets) })
     }
 }
 
@@ -180,9 +190,9 @@ mod tests {
         let all = Part { set: Set::Main, rows: vec![0, 1, 2] };
         let scale = Preprocessing::fit(&data, &all, Normalize::None).unwrap();
         let batch = data.gather(Set::Main, &[2, 0, 2], &scale, &Device::Cpu).unwrap();
-        assert_eq!(batch.inputs.dims(), [1, 3, 2, 2, 2]);
-        assert_eq!(batch.targets, [1, 1, 1]);
-        let values = batch.inputs.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(batch.inputs.values.dims(), [1, 3, 2, 2, 2]);
+        assert_eq!(batch.targets, Targets::Classes(vec![1, 1, 1]));
+        let values = batch.inputs.values.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(values[..3], [160.0, 170.0, 180.0]);
         assert_eq!(values[8..12], [0.0, 10.0, 20.0, 30.0]);
         assert_eq!(values[16..], values[..8]);
@@ -194,7 +204,7 @@ mod tests {
         let part = Part { set: Set::Main, rows: vec![0] };
         let scale = Preprocessing::fit(&data, &part, Normalize::MinMax).unwrap();
         let batch = data.gather(Set::Main, &[0], &scale, &Device::Cpu).unwrap();
-        let values = batch.inputs.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let values = batch.inputs.values.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let third = 1.0f32 / 3.0;
         assert_eq!(values, [0.0, third, 2.0 * third, 1.0, 0.0, third, 2.0 * third, 1.0]);
     }

@@ -25,7 +25,7 @@ mod synthetic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use dataset::{Batch, Dataset, Samples, Set};
+pub use dataset::{Batch, Dataset, Inputs, Samples, Set};
 pub use digits::DigitsConfig;
 pub use fashion_mnist::FashionMnistConfig;
 pub use idx::IdxConfig;
@@ -38,6 +38,7 @@ pub use synthetic::{SyntheticConfig, SyntheticKind};
 
 use crate::Result;
 use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::target::TaskKind;
 
 /// What a source of data has to say, beside its settings.
 pub trait Source {
@@ -52,6 +53,11 @@ pub trait Source {
     /// How the rows are divided when the user does not say.
     fn default_split(&self) -> SplitConfig {
         SplitConfig::default()
+    }
+
+    /// What there is to predict; none where only the data can tell.
+    fn task(&self) -> Option<TaskKind> {
+        Some(TaskKind::Classification)
     }
 
     /// Whether the settings alone tell that there is a test set apart from the other rows.

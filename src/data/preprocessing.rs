@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, Inputs};
 use super::input::RawRow;
 use super::split::Part;
 use crate::{Error, Result};
@@ -133,7 +133,7 @@ impl Preprocessing {
     /// Scales rows that were read from a file: `[1, B, C, H, W]`, f32, on `device`.
     ///
     /// The same numbers give the same bits as in [`Dataset::gather`].
-    pub fn batch(&self, rows: &[RawRow], device: &Device) -> Result<Tensor> {
+    pub fn batch(&self, rows: &[RawRow], device: &Device) -> Result<Inputs> {
         let plane = self.features() / self.shape[0];
         let mut inputs = Vec::with_capacity(rows.len() * self.features());
         for row in rows {
@@ -145,7 +145,8 @@ impl Preprocessing {
                 inputs.extend(values.iter().map(|value| self.apply(channel, f64::from(*value))));
             }
         }
-        Ok(Tensor::from_vec(inputs, self.batch_shape(rows.len()), device)?)
+        let values = Tensor::from_vec(inputs, self.batch_shape(rows.len()), device)?;
+        Ok(Inputs { values, lengths: None })
     }
 
     /// In f64, so that `unit` is the correctly rounded quotient and not a product with a rounded inverse.
@@ -268,12 +269,12 @@ mod tests {
         assert_eq!(fitted.shift, [40.625, 9.0]);
         assert!((1.0 / fitted.scale[0] - 81.587_280_718_259_02).abs() < 1e-12, "{}", 1.0 / fitted.scale[0]);
         assert_eq!(fitted.scale[1..], [1.0]);
-        let values = flat(&data.gather(Set::Main, &[0, 1], &fitted, &Device::Cpu).unwrap().inputs);
+        let values = flat(&data.gather(Set::Main, &[0, 1], &fitted, &Device::Cpu).unwrap().inputs.values);
         assert!((values[0] - -0.485_676_2).abs() < 1e-6 && (values[11] - 2.627_554_2).abs() < 1e-6);
         assert_eq!(values[4..8], [0.0; 4]);
 
         let fitted = Preprocessing::fit(&data, &train, Normalize::MinMax).unwrap();
-        let values = flat(&data.gather(Set::Main, &[0, 1], &fitted, &Device::Cpu).unwrap().inputs);
+        let values = flat(&data.gather(Set::Main, &[0, 1], &fitted, &Device::Cpu).unwrap().inputs.values);
         assert!((values[1] - 0.003_937_008).abs() < 1e-9 && (values[10] - 0.114_173_23).abs() < 1e-8);
         assert_eq!((values[0], values[11], values[4]), (0.0, 1.0, 0.0));
     }
@@ -316,8 +317,9 @@ mod tests {
             let fitted = Preprocessing::fit(&data, &split.train, normalize).unwrap();
             assert_eq!(fitted, Preprocessing::fit(&changed, &split.train, normalize).unwrap());
             let rows = &split.train.rows[..64];
-            let batch =
-                |data: &Dataset| flat(&data.gather(Set::Main, rows, &fitted, &Device::Cpu).unwrap().inputs);
+            let batch = |data: &Dataset| {
+                flat(&data.gather(Set::Main, rows, &fitted, &Device::Cpu).unwrap().inputs.values)
+            };
             assert_eq!(batch(&data), batch(&changed));
         }
         // The test can fail: a train pixel does change the fit.
@@ -334,8 +336,8 @@ mod tests {
             let values = data.main.row(1).unwrap().iter().map(|value| f32::from(*value)).collect();
             let read = fitted.batch(&[RawRow { index: 0, values }], &Device::Cpu).unwrap();
             let gathered = data.gather(Set::Main, &[1], &fitted, &Device::Cpu).unwrap().inputs;
-            assert_eq!(read.dims(), gathered.dims());
-            assert_eq!(flat(&read), flat(&gathered));
+            assert_eq!(read.values.dims(), gathered.values.dims());
+            assert_eq!(flat(&read.values), flat(&gathered.values));
         }
     }
 

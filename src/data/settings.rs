@@ -9,6 +9,7 @@ use super::preprocessing::Normalize;
 use super::split::SplitConfig;
 use crate::Result;
 use crate::setting::{Flat, Problems};
+use crate::target::TaskKind;
 
 /// The table `data`: the source with its own keys, and beside them the keys that every source has.
 pub type DataConfig = Flat<DataSettings, SourceConfig>;
@@ -50,6 +51,11 @@ impl Flat<DataSettings, SourceConfig> {
         let mut split = self.common.split.clone().unwrap_or_else(|| self.kind.source().default_split());
         split.resolve();
         split
+    }
+
+    /// What there is to predict; none where only the data can tell. Call after [`resolve`](Self::resolve).
+    pub fn task(&self) -> Option<TaskKind> {
+        self.kind.source().task()
     }
 
     /// How values are scaled.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Loss, LossValue};
 use crate::Result;
 use crate::kernel::softmax::{CrossEntropy, cross_entropy};
+use crate::target::Targets;
 
 /// −ln softmax(outputs)\[target\], in nats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,8 +15,8 @@ use crate::kernel::softmax::{CrossEntropy, cross_entropy};
 pub struct CrossEntropyConfig {}
 
 impl Loss for CrossEntropyConfig {
-    fn evaluate(&self, outputs: &Tensor, targets: &[u32], want_gradient: bool) -> Result<LossValue> {
-        let CrossEntropy { sums, gradient } = cross_entropy(outputs, targets, want_gradient)?;
+    fn evaluate(&self, outputs: &Tensor, targets: &Targets, want_gradient: bool) -> Result<LossValue> {
+        let CrossEntropy { sums, gradient } = cross_entropy(outputs, targets.classes()?, want_gradient)?;
         Ok(LossValue { sums, gradient })
     }
 }
@@ -30,7 +31,10 @@ mod tests {
 
     fn evaluate(rows: &[[f64; 3]], targets: &[u32], dtype: DType) -> (f64, Vec<f64>) {
         let outputs = Tensor::from_vec(rows.concat(), (1, rows.len(), 3), &Device::Cpu).unwrap();
-        let found = CrossEntropyConfig {}.evaluate(&outputs.to_dtype(dtype).unwrap(), targets, true).unwrap();
+        let found = {
+            let targets = Targets::Classes(targets.to_vec());
+            CrossEntropyConfig {}.evaluate(&outputs.to_dtype(dtype).unwrap(), &targets, true).unwrap()
+        };
         let gradient = found.gradient.unwrap().flatten_all().unwrap().to_dtype(DType::F64).unwrap();
         (found.sums[0], gradient.to_vec1().unwrap())
     }
@@ -97,7 +101,9 @@ mod tests {
     #[test]
     fn a_target_out_of_range_is_refused() {
         let outputs = Tensor::zeros((1, 2, 3), DType::F32, &Device::Cpu).unwrap();
-        let evaluate = |targets: &[u32]| CrossEntropyConfig {}.evaluate(&outputs, targets, true);
+        let evaluate = |targets: &[u32]| {
+            CrossEntropyConfig {}.evaluate(&outputs, &Targets::Classes(targets.to_vec()), true)
+        };
         let error = evaluate(&[2, 3]).unwrap_err();
         assert!(matches!(&error, Error::Request(text) if text.contains("target 3")), "{error}");
         assert!(matches!(evaluate(&[u32::MAX, 0]), Err(Error::Request(_))));
@@ -108,7 +114,7 @@ mod tests {
     #[test]
     fn an_empty_batch_has_no_loss() {
         let outputs = Tensor::zeros((2, 0, 3), DType::F32, &Device::Cpu).unwrap();
-        let found = CrossEntropyConfig {}.evaluate(&outputs, &[], true).unwrap();
+        let found = CrossEntropyConfig {}.evaluate(&outputs, &Targets::Classes(Vec::new()), true).unwrap();
         assert_eq!((found.sums, found.gradient.unwrap().dims()), (vec![0.0, 0.0], &[2, 0, 3][..]));
     }
 }

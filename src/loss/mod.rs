@@ -8,8 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use cross_entropy::CrossEntropyConfig;
 
-use crate::Result;
 use crate::setting::{self, Kind, Problems};
+use crate::target::{Targets, Task, TaskKind};
+use crate::{Error, Result};
 
 /// The settings under `loss`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -22,7 +23,7 @@ pub enum LossConfig {
 
 impl Default for LossConfig {
     fn default() -> Self {
-        Self::CrossEntropy(CrossEntropyConfig {})
+        Self::CROSS_ENTROPY
     }
 }
 
@@ -30,7 +31,7 @@ impl Kind for LossConfig {
     const KINDS: &'static [&'static str] = &["cross_entropy"];
     const DEFAULT: Option<&'static str> = Some("cross_entropy");
 
-    fn read<'de, D: Deserializer<'de>>(_kind: &str, rest: D) -> Result<Self, D::Error> {
+    fn read<'de, D: Deserializer<'de>>(_kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
         CrossEntropyConfig::deserialize(rest).map(Self::CrossEntropy)
     }
 
@@ -40,16 +41,40 @@ impl Kind for LossConfig {
 }
 
 impl<'de> Deserialize<'de> for LossConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         setting::read_kind(deserializer)
     }
 }
 
 impl LossConfig {
+    /// Log-softmax and negative log-likelihood, with nothing set.
+    pub const CROSS_ENTROPY: Self = Self::CrossEntropy(CrossEntropyConfig {});
+
+    /// What is minimised unless the user says.
+    pub fn default_for(task: TaskKind) -> Self {
+        match task {
+            // No loss for numbers is there yet, and no source of them.
+            TaskKind::Classification | TaskKind::Regression => Self::CROSS_ENTROPY,
+        }
+    }
+
     /// Refuses nothing yet: no loss has a setting with a range.
     pub fn check(&self, _problems: &mut Problems) {
         match self {
             Self::CrossEntropy(CrossEntropyConfig {}) => {}
+        }
+    }
+
+    /// How many outputs a model needs to be compared with the targets of `task`.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the loss is not for such targets.
+    pub fn outputs(&self, task: Task) -> Result<usize> {
+        match (self, task) {
+            (Self::CrossEntropy(_), Task::Classification { classes }) => Ok(classes),
+            (Self::CrossEntropy(_), Task::Regression) => Err(Error::Request(
+                "the loss cross_entropy is for classes, but the targets are numbers".to_owned(),
+            )),
         }
     }
 
@@ -76,7 +101,7 @@ pub trait Loss: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Request`](crate::Error::Request) for a target that the outputs cannot express.
-    fn evaluate(&self, outputs: &Tensor, targets: &[u32], want_gradient: bool) -> Result<LossValue>;
+    fn evaluate(&self, outputs: &Tensor, targets: &Targets, want_gradient: bool) -> Result<LossValue>;
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Direction, Metric};
+use crate::Result;
+use crate::target::Targets;
 
 /// Right samples / samples, from 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,12 +35,14 @@ pub(super) struct Accuracy {
 }
 
 impl Metric for Accuracy {
-    fn update(&mut self, outputs: &[f32], classes: usize, targets: &[u32]) {
+    fn update(&mut self, outputs: &[f32], width: usize, targets: &Targets) -> Result<()> {
+        let targets = targets.classes()?;
         // A row that is missing counts as wrong: only targets count as samples.
-        let rows = outputs.chunks_exact(classes.max(1));
+        let rows = outputs.chunks_exact(width.max(1));
         let right = rows.zip(targets).filter(|(row, target)| predicted_class(row) == Some(**target));
         self.right += right.count() as u64;
         self.samples += targets.len() as u64;
+        Ok(())
     }
 
     fn value(&self) -> f64 {
@@ -72,7 +76,7 @@ mod tests {
         for size in [30, 7, 1] {
             accuracy.reset();
             for (outputs, targets) in outputs.chunks(4 * size).zip(targets.chunks(size)) {
-                accuracy.update(outputs, 4, targets);
+                accuracy.update(outputs, 4, &Targets::Classes(targets.to_vec())).unwrap();
             }
             assert_eq!(accuracy.value(), 0.26666666666666666);
         }
@@ -89,7 +93,7 @@ mod tests {
             assert_eq!(predicted_class(&outputs), None);
             let mut accuracy = Accuracy::default();
             for target in 0..3 {
-                accuracy.update(&outputs, 3, &[target]);
+                accuracy.update(&outputs, 3, &Targets::Classes(vec![target])).unwrap();
             }
             assert_eq!(accuracy.value(), 0.0);
         }
@@ -98,7 +102,7 @@ mod tests {
     #[test]
     fn no_outputs_are_no_right_answers() {
         let mut accuracy = Accuracy::default();
-        accuracy.update(&[], 0, &[0, 1]);
+        accuracy.update(&[], 0, &Targets::Classes(vec![0, 1])).unwrap();
         assert_eq!(accuracy.value(), 0.0);
         accuracy.reset();
         assert!(accuracy.value().is_nan());

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use accuracy::{AccuracyConfig, predicted_class};
 pub use direction::Direction;
 
+use crate::Result;
 use crate::setting::{self, Kind};
+use crate::target::{Targets, TaskKind};
 
 /// An entry of the list `metrics`.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
@@ -22,7 +24,7 @@ pub enum MetricConfig {
 impl Kind for MetricConfig {
     const KINDS: &'static [&'static str] = &["accuracy"];
 
-    fn read<'de, D: Deserializer<'de>>(_kind: &str, rest: D) -> Result<Self, D::Error> {
+    fn read<'de, D: Deserializer<'de>>(_kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
         AccuracyConfig::deserialize(rest).map(Self::Accuracy)
     }
 
@@ -32,14 +34,14 @@ impl Kind for MetricConfig {
 }
 
 impl<'de> Deserialize<'de> for MetricConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         setting::read_kind(deserializer)
     }
 }
 
 impl Serialize for MetricConfig {
     /// A kind without keys of its own is written as its name, as a user would.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         match self {
             Self::Accuracy(AccuracyConfig {}) => serializer.serialize_str("accuracy"),
         }
@@ -47,6 +49,14 @@ impl Serialize for MetricConfig {
 }
 
 impl MetricConfig {
+    /// What is reported unless the user says.
+    pub fn defaults_for(task: TaskKind) -> Vec<Self> {
+        match task {
+            // No metric for numbers is there yet, and no source of them.
+            TaskKind::Classification | TaskKind::Regression => vec![Self::Accuracy(AccuracyConfig {})],
+        }
+    }
+
     /// What the metric is called and how it is read.
     pub fn about(&self) -> &'static About {
         match self {
@@ -79,8 +89,11 @@ const ALL: &[&About] =
 
 /// A number over the samples of a part of the data, fed batch by batch, one run at a time.
 pub trait Metric: Send {
-    /// Takes in a batch: `outputs` row-major `[B, classes]`, one target a row.
-    fn update(&mut self, outputs: &[f32], classes: usize, targets: &[u32]);
+    /// Takes in a batch: `outputs` row-major `[B, width]`, one target a row.
+    ///
+    /// # Errors
+    /// [`Error::Bug`](crate::Error::Bug) for targets of the wrong sort.
+    fn update(&mut self, outputs: &[f32], width: usize, targets: &Targets) -> Result<()>;
 
     /// The number over all samples since the last [`reset`](Self::reset); NaN without any.
     fn value(&self) -> f64;

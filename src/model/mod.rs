@@ -22,7 +22,7 @@ mod weights;
 
 pub use config::{ArchitectureConfig, ModelConfig, ModelSettings};
 pub use init::InitConfig;
-pub use layer::{Layer, LayerConfig, Pass};
+pub use layer::{Layer, LayerConfig, Mode, Pass};
 pub use mlp::{ActivationPosition, MlpConfig};
 pub use network::Model;
 pub use parameter::Parameter;

@@ -197,7 +197,7 @@ mod tests {
     use crate::model::layer::dropout::DropoutConfig;
     use crate::model::{ArchitectureConfig, MlpConfig, ModelSettings, RegularizerConfig, RegularizerList};
 
-    const PASS: Pass<'_> = Pass::Training { seeds: &[7], step: 1 };
+    const PASS: Pass<'_> = Pass::training(&[7], 1);
 
     fn mlp(config: MlpConfig) -> ModelConfig {
         ModelConfig { common: ModelSettings::default(), kind: ArchitectureConfig::Mlp(config) }
@@ -345,7 +345,7 @@ mod tests {
             RegularizerConfig::BatchNorm(BatchNormConfig::default()),
             dropout(0.2),
         ]);
-        let pass = Pass::Training { seeds: &[3, 4], step: 2 };
+        let pass = Pass::training(&[3, 4], 2);
         let (device, dtype) = (Device::Cpu, DType::F64);
         let mut model = Model::build_runs(&mlp(config), &[1, 2, 3], 2, &[3, 4], dtype, &device).unwrap();
         let x = normal(1, &[2, 6, 1, 2, 3], dtype);
@@ -371,11 +371,12 @@ mod tests {
         let (device, dtype) = (Device::Cpu, DType::F32);
         let x = normal(1, &[2, 8, 4], dtype);
         let mut both = Model::build_runs(&config, &[4], 3, &[3, 4], dtype, &device).unwrap();
-        let y = both.forward(&x, &Pass::Training { seeds: &[3, 4], step: 1 }).unwrap();
+        let y = both.forward(&x, &Pass::training(&[3, 4], 1)).unwrap();
         both.backward(&y).unwrap();
         for (run, seed) in [3, 4].into_iter().enumerate() {
             let mut alone = Model::build(&config, &[4], 3, seed, dtype, &device).unwrap();
-            let pass = Pass::Training { seeds: &[seed], step: 1 };
+            let seeds = [seed];
+            let pass = Pass::training(&seeds, 1);
             let alone_y = alone.forward(&x.narrow(0, run, 1).unwrap(), &pass).unwrap();
             assert_eq!(numbers(&y.narrow(0, run, 1).unwrap()), numbers(&alone_y));
             alone.backward(&alone_y).unwrap();

@@ -190,7 +190,7 @@ mod tests {
     fn trained() -> Model {
         let mut model = model(1);
         let x = normal(1, &[1, 4, 2], DType::F32);
-        model.forward(&x, &Pass::Training { seeds: &[1], step: 1 }).unwrap();
+        model.forward(&x, &Pass::training(&[1], 1)).unwrap();
         model
     }
 

@@ -61,7 +61,7 @@ impl ThreadExecutor {
         let setup = Setup {
             seed: config.seed,
             model: &config.model,
-            loss: &config.loss,
+            loss: config.loss(),
             optimizer: &config.optimizer,
             scheduler: &config.scheduler,
             train: &config.train,

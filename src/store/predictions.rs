@@ -1,6 +1,7 @@
 //! `predictions.csv`: one row a sample.
 
 use super::table;
+use crate::target::Targets;
 use crate::train::event::Predictions;
 use crate::{Error, Result};
 
@@ -15,17 +16,20 @@ pub(super) fn render(predictions: &Predictions) -> Result<Vec<u8>> {
     if !fits {
         return Err(misfit());
     }
-    let name = |class: u32| predictions.classes.get(class as usize).ok_or_else(misfit);
+    let cells = |targets: &Targets| -> Result<Vec<String>> {
+        let name = |class: &u32| predictions.classes.get(*class as usize).cloned().ok_or_else(misfit);
+        match targets {
+            Targets::Classes(classes) => classes.iter().map(name).collect(),
+            Targets::Values(values) => Ok(values.iter().map(|value| table::number(*value)).collect()),
+        }
+    };
+    let (targets, made) = (cells(&predictions.target)?, cells(&predictions.prediction)?);
 
     let fixed = ["index", "target", "prediction"].map(str::to_owned);
     let columns = predictions.classes.iter().map(|class| format!("probability_{class}"));
     let mut text = table::line(fixed.into_iter().chain(columns))?;
     for row in 0..rows {
-        let fixed = [
-            predictions.index[row].to_string(),
-            name(predictions.target[row])?.clone(),
-            name(predictions.prediction[row])?.clone(),
-        ];
+        let fixed = [predictions.index[row].to_string(), targets[row].clone(), made[row].clone()];
         let probabilities = &predictions.probabilities[row * classes..][..classes];
         text.extend(table::line(fixed.into_iter().chain(probabilities.iter().map(|p| table::number(*p))))?);
     }
@@ -40,8 +44,8 @@ mod tests {
     fn classes_have_their_names_and_probabilities_come_back() {
         let predictions = Predictions {
             index: vec![7, 0],
-            target: vec![0, 1],
-            prediction: vec![1, 1],
+            target: Targets::Classes(vec![0, 1]),
+            prediction: Targets::Classes(vec![1, 1]),
             probabilities: vec![0.1, 0.9, f32::NAN, 1e-9],
             classes: vec!["cat".into(), "dog, small".into()],
         };
@@ -57,14 +61,14 @@ mod tests {
     fn parts_that_do_not_fit_are_refused() {
         let whole = Predictions {
             index: vec![0],
-            target: vec![0],
-            prediction: vec![0],
+            target: Targets::Classes(vec![0]),
+            prediction: Targets::Classes(vec![0]),
             probabilities: vec![1.0],
             classes: vec!["a".into()],
         };
         assert!(render(&whole).is_ok());
-        assert!(render(&Predictions { target: vec![1], ..whole.clone() }).is_err());
-        assert!(render(&Predictions { target: vec![], ..whole.clone() }).is_err());
+        assert!(render(&Predictions { target: Targets::Classes(vec![1]), ..whole.clone() }).is_err());
+        assert!(render(&Predictions { target: Targets::Classes(vec![]), ..whole.clone() }).is_err());
         assert!(render(&Predictions { probabilities: vec![], ..whole }).is_err());
     }
 }

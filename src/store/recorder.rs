@@ -308,6 +308,7 @@ mod tests {
 
     use super::*;
     use crate::store::read_metrics;
+    use crate::target::Targets;
     use crate::train::event::Predictions;
 
     fn clock() -> Timestamp {
@@ -373,8 +374,8 @@ mod tests {
             let completed = matches!(ending, Ending::Completed { .. });
             let predictions = completed.then(|| Predictions {
                 index: vec![3],
-                target: vec![0],
-                prediction: vec![1],
+                target: Targets::Classes(vec![0]),
+                prediction: Targets::Classes(vec![1]),
                 probabilities: vec![0.25, 0.75],
                 classes: vec!["a".into(), "b".into()],
             });

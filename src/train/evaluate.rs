@@ -4,11 +4,12 @@ use candle_core::{Device, Tensor};
 
 use super::event::Predictions;
 use crate::Result;
-use crate::data::{Part, Prepared};
+use crate::data::{Batch, Inputs, Part, Prepared};
 use crate::kernel;
 use crate::loss::Loss;
 use crate::metric::{Metric, MetricConfig, predicted_class};
 use crate::model::{Model, Pass};
+use crate::target::Targets;
 
 /// Samples a batch in evaluation mode, whatever the batch of the training: the result must not depend on it.
 pub const EVALUATION_BATCH: usize = 1024;
@@ -28,29 +29,22 @@ impl Tally {
     }
 
     /// Counts a batch: the sum of its losses, the outputs `[1, B, C]` and the targets.
-    pub fn add(&mut self, loss_sum: f64, outputs: &Tensor, targets: &[u32]) -> Result<()> {
+    pub fn add(&mut self, loss_sum: f64, outputs: &Tensor, targets: &Targets) -> Result<()> {
         self.loss += loss_sum;
         self.samples += targets.len();
-        let classes = outputs.dim(2)?;
+        let width = outputs.dim(2)?;
         let outputs = on_cpu(outputs)?;
         kernel::read::<f32, _>(&outputs, |outputs| {
-            for (_, metric) in &mut self.metrics {
-                metric.update(outputs, classes, targets);
-            }
+            self.metrics.iter_mut().try_for_each(|(_, metric)| metric.update(outputs, width, targets))
         })
+        .flatten()
     }
 
     /// Counts what the model makes of a batch `[1, B, …]`.
-    pub fn measure(
-        &mut self,
-        model: &mut Model,
-        loss: &dyn Loss,
-        inputs: &Tensor,
-        targets: &[u32],
-    ) -> Result<()> {
-        let outputs = model.forward(inputs, &Pass::Evaluation)?;
-        let value = loss.evaluate(&outputs, targets, false)?;
-        self.add(value.sums.iter().sum(), &outputs, targets)
+    pub fn measure(&mut self, model: &mut Model, loss: &dyn Loss, batch: &Batch) -> Result<()> {
+        let outputs = outputs(model, &batch.inputs)?;
+        let value = loss.evaluate(&outputs, &batch.targets, false)?;
+        self.add(value.sums.iter().sum(), &outputs, &batch.targets)
     }
 
     /// How many samples were counted.
@@ -78,28 +72,39 @@ pub fn evaluate(
     let mut tally = Tally::new(metrics);
     for rows in part.rows.chunks(EVALUATION_BATCH) {
         let batch = data.gather(part, rows, device)?;
-        tally.measure(model, loss, &batch.inputs, &batch.targets)?;
+        tally.measure(model, loss, &batch)?;
     }
     Ok(tally)
 }
 
 /// Class probabilities of the model on a part, in the order of its rows.
 pub fn predictions(model: &mut Model, data: &Prepared, part: &Part, device: &Device) -> Result<Predictions> {
-    let mut made = Predictions { classes: data.classes().to_vec(), ..Predictions::default() };
+    let mut made = Predictions {
+        index: Vec::with_capacity(part.len()),
+        target: Targets::Classes(Vec::with_capacity(part.len())),
+        prediction: Targets::Classes(Vec::with_capacity(part.len())),
+        probabilities: Vec::new(),
+        classes: data.classes().to_vec(),
+    };
     for rows in part.rows.chunks(EVALUATION_BATCH) {
         let batch = data.gather(part, rows, device)?;
         let (classes, probabilities) = classify(model, &batch.inputs)?;
         made.index.extend_from_slice(rows);
-        made.target.extend_from_slice(&batch.targets);
-        made.prediction.extend(classes);
+        made.target.extend(&batch.targets)?;
+        made.prediction.extend(&Targets::Classes(classes))?;
         made.probabilities.extend(probabilities);
     }
     Ok(made)
 }
 
-/// The class of every sample of a batch `[1, B, …]`, and its probabilities `[B, C]`.
-pub fn classify(model: &mut Model, inputs: &Tensor) -> Result<(Vec<u32>, Vec<f32>)> {
-    let outputs = model.forward(inputs, &Pass::Evaluation)?;
+/// What the model makes of samples in evaluation mode, `[1, B, …]`.
+fn outputs(model: &mut Model, inputs: &Inputs) -> Result<Tensor> {
+    model.forward(&inputs.values, &Pass::EVALUATION.with_lengths(inputs.lengths.as_deref()))
+}
+
+/// The class of every sample of a batch, and its probabilities `[B, C]`.
+pub fn classify(model: &mut Model, inputs: &Inputs) -> Result<(Vec<u32>, Vec<f32>)> {
+    let outputs = outputs(model, inputs)?;
     let classes = outputs.dim(2)?;
     let probabilities = on_cpu(&kernel::softmax::probabilities(&outputs)?)?;
     let probabilities = kernel::read::<f32, _>(&probabilities, <[f32]>::to_vec)?;

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use candle_core::Tensor;
 
 use crate::Result;
+use crate::target::Targets;
 
 /// One row of `metrics.csv`.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,17 +58,17 @@ pub struct Snapshot<'a> {
 }
 
 /// Predictions for one part of the data, in the order of its rows.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
     /// Row in the source, from 0.
     pub index: Vec<u32>,
-    /// True class.
-    pub target: Vec<u32>,
-    /// Predicted class.
-    pub prediction: Vec<u32>,
-    /// `[rows, classes]`.
+    /// What is true.
+    pub target: Targets,
+    /// What the model says, of the same sort.
+    pub prediction: Targets,
+    /// `[rows, classes]`; empty where the targets are numbers.
     pub probabilities: Vec<f32>,
-    /// The name of each class.
+    /// The name of each class; empty where the targets are numbers.
     pub classes: Vec<String>,
 }
 

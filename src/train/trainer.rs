@@ -180,8 +180,9 @@ impl<'a> Trainer<'a> {
             }
             let batch =
                 self.setup.data.gather(&self.setup.data.split.train, batch_rows, self.setup.device)?;
-            let pass = Pass::Training { seeds: &[self.setup.seed], step: self.step };
-            let outputs = self.model.forward(&batch.inputs, &pass)?;
+            let seeds = [self.setup.seed];
+            let pass = Pass::training(&seeds, self.step).with_lengths(batch.inputs.lengths.as_deref());
+            let outputs = self.model.forward(&batch.inputs.values, &pass)?;
             let value = self.loss.evaluate(&outputs, &batch.targets, true)?;
             let gradient = value.gradient.ok_or_else(|| Error::Bug("the loss gave no gradient".into()))?;
             self.model.backward(&gradient)?;

@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["sweep", "train"],
     &["data", "model", "optimizer", "scheduler", "loss", "metric"],
     &["kernel"],
-    &["device", "rng", "setting", "error"],
+    &["device", "rng", "setting", "target", "error"],
 ];
 
 /// Uses within a row that are meant: the first may use the second.
@@ -27,6 +27,7 @@ const PEERS: &[(&str, &str)] = &[
     // An error carries diagnostics, and everything may return one.
     ("error", "setting"),
     ("setting", "error"),
+    ("target", "error"),
     ("device", "error"),
 ];
 

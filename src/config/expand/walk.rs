@@ -27,10 +27,12 @@ struct Found {
     runs: usize,
 }
 
-/// Tables that are resolved and checked together, by the numbers of what they were made from.
+/// The tables that are resolved and checked together.
+const JOINED: [&str; 6] = ["data", "loss", "metrics", "optimizer", "scheduler", "train"];
+
+/// Those tables, resolved, by the numbers of what they were made from.
 struct Joint {
-    scheduler: u32,
-    train: u32,
+    numbers: [u32; JOINED.len()],
     problems: Vec<Problem>,
 }
 
@@ -38,7 +40,7 @@ struct Joint {
 pub(super) struct Expander<'a> {
     experiment: &'a Experiment,
     contents: Contents,
-    joints: HashMap<[u32; 4], Joint>,
+    joints: HashMap<[u32; JOINED.len()], Joint>,
     seen: HashSet<Box<[u32]>>,
     /// The runs so far, each once.
     pub drafts: Vec<Draft>,
@@ -237,7 +239,7 @@ impl<'a> Expander<'a> {
         if !readable {
             return Ok(problems);
         }
-        let slots = ["data", "metrics", "scheduler", "train"].map(|key| parts.slot(key).unwrap_or_default());
+        let slots = JOINED.map(|key| parts.slot(key).unwrap_or_default());
         let key = slots.map(|slot| numbers[slot]);
         if !self.joints.contains_key(&key) {
             let mut config = self.assemble(parts, numbers);
@@ -245,15 +247,18 @@ impl<'a> Expander<'a> {
             let mut found = Problems::default();
             config.check_together(&mut found);
             let found = beside(&problems, found.into_found());
-            let scheduler = self.contents.number("scheduler", Some(config.clone()), Vec::new())?;
-            let train = self.contents.number("train", Some(config), Vec::new())?;
-            self.joints.insert(key, Joint { scheduler, train, problems: found });
+            let mut made = [0; JOINED.len()];
+            for (made, name) in made.iter_mut().zip(JOINED) {
+                *made = self.contents.number(name, Some(config.clone()), Vec::new())?;
+            }
+            self.joints.insert(key, Joint { numbers: made, problems: found });
         }
         let joint = &self.joints[&key];
         problems.extend(joint.problems.iter().cloned());
         if problems.is_empty() {
-            numbers[slots[2]] = joint.scheduler;
-            numbers[slots[3]] = joint.train;
+            for (slot, made) in slots.into_iter().zip(joint.numbers) {
+                numbers[slot] = made;
+            }
         }
         Ok(problems)
     }

@@ -174,7 +174,8 @@ impl ActivationLayer {
 impl Layer for ActivationLayer {
     fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         let output = activation::forward(input, self.activation)?;
-        self.kept = matches!(pass, Pass::Training { .. })
+        self.kept = pass
+            .is_training()
             .then(|| if self.activation.keeps_output() { output.clone() } else { input.clone() });
         Ok(output)
     }

@@ -84,10 +84,10 @@ impl BatchNorm {
 impl Layer for BatchNorm {
     fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         let (weight, bias, eps) = (&self.weight.value, &self.bias.value, self.config.eps);
-        let Pass::Training { .. } = pass else {
+        if !pass.is_training() {
             self.kept = None;
             return batch_norm::evaluate(input, weight, bias, &self.running_mean, &self.running_var, eps);
-        };
+        }
         if input.dim(1)? < 2 {
             return Err(Error::Request(
                 "batch norm needs more than one sample in a training batch, but one has a single sample: \
@@ -156,7 +156,7 @@ mod tests {
     use crate::model::LayerConfig;
     use crate::model::layer::checks::{assert_contract, assert_gradients, build};
 
-    const PASS: Pass<'_> = Pass::Training { seeds: &[1], step: 0 };
+    const PASS: Pass<'_> = Pass::training(&[1], 0);
 
     fn config() -> LayerConfig {
         LayerConfig::BatchNorm(BatchNormConfig::default())
@@ -212,7 +212,7 @@ mod tests {
             assert_close(&numbers(&buffers[1].1), &expected.running_var, 1e-11);
             assert_eq!(numbers(&buffers[2].1), [step as f64 + 1.0]);
         }
-        let y = layer.forward(&input(2), &Pass::Evaluation).unwrap();
+        let y = layer.forward(&input(2), &Pass::EVALUATION).unwrap();
         assert_close(&numbers(&y), &EVALUATED, 1e-11);
     }
 
@@ -222,7 +222,7 @@ mod tests {
         let x = normal(1, &[1, 1, 3], DType::F64);
         let error = layer.forward(&x, &PASS).unwrap_err();
         assert!(matches!(&error, Error::Request(text) if text.contains("more than one sample")), "{error}");
-        assert!(layer.forward(&x, &Pass::Evaluation).is_ok());
+        assert!(layer.forward(&x, &Pass::EVALUATION).is_ok());
     }
 
     const EVALUATED: [f64; 12] = [

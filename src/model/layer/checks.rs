@@ -18,7 +18,7 @@ pub(crate) fn build(config: &LayerConfig, input: &[usize], runs: usize) -> Box<d
 #[track_caller]
 pub(crate) fn assert_gradients(config: &LayerConfig, input: &[usize]) {
     let mut layer = build(config, input, 2);
-    let pass = Pass::Training { seeds: &[1, 2], step: 3 };
+    let pass = Pass::training(&[1, 2], 3);
     let shape: Vec<usize> = [2, 5].into_iter().chain(input.iter().copied()).collect();
     let x = normal(10, &shape, DType::F64);
     let y = layer.forward(&x, &pass).unwrap();
@@ -44,7 +44,7 @@ pub(crate) fn assert_gradients(config: &LayerConfig, input: &[usize]) {
 #[track_caller]
 pub(crate) fn assert_contract(config: &LayerConfig, input: &[usize]) {
     let mut layer = build(config, input, 1);
-    let pass = Pass::Training { seeds: &[1], step: 3 };
+    let pass = Pass::training(&[1], 3);
     let shape: Vec<usize> = [1, 4].into_iter().chain(input.iter().copied()).collect();
     let x = normal(10, &shape, DType::F64);
     let y = layer.forward(&x, &pass).unwrap();
@@ -54,7 +54,7 @@ pub(crate) fn assert_contract(config: &LayerConfig, input: &[usize]) {
     assert!(layer.backward(&y, false).is_err(), "what was kept is used up");
 
     layer.forward(&x, &pass).unwrap();
-    layer.forward(&x, &Pass::Evaluation).unwrap();
+    layer.forward(&x, &Pass::EVALUATION).unwrap();
     assert!(layer.backward(&y, false).is_err(), "an evaluation keeps nothing");
 
     for (_, one) in layer.parameters_mut() {

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, Pass, take_kept};
+use super::{Layer, Mode, Pass, take_kept};
 use crate::Result;
 use crate::kernel::dropout::Mask;
 use crate::setting::Problems;
@@ -60,7 +60,7 @@ impl Dropout {
 
 impl Layer for Dropout {
     fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
-        let Pass::Training { seeds, step } = pass else {
+        let Mode::Training { seeds, step } = pass.mode else {
             self.kept = None;
             return Ok(input.clone());
         };
@@ -68,7 +68,7 @@ impl Layer for Dropout {
             self.kept = Some(Kept::Everything);
             return Ok(input.clone());
         }
-        let mask = Mask::new(input, seeds, &self.rates, *step, self.ordinal)?;
+        let mask = Mask::new(input, seeds, &self.rates, step, self.ordinal)?;
         let output = mask.apply(input)?;
         self.kept = Some(Kept::Masked(mask));
         Ok(output)
@@ -116,12 +116,12 @@ mod tests {
     fn backward_uses_the_mask_of_forward_and_evaluation_is_the_identity() {
         let mut layer = build(&LayerConfig::Dropout(DropoutConfig { p: 0.4 }), &[50], 1);
         let x = normal(1, &[1, 40, 50], DType::F64);
-        let pass = Pass::Training { seeds: &[5], step: 8 };
+        let pass = Pass::training(&[5], 8);
         let y = numbers(&layer.forward(&x, &pass).unwrap());
         let dx = numbers(&layer.backward(&x, true).unwrap().unwrap());
         assert_eq!(y, dx);
         assert!(y.contains(&0.0));
-        assert_eq!(numbers(&layer.forward(&x, &Pass::Evaluation).unwrap()), numbers(&x));
+        assert_eq!(numbers(&layer.forward(&x, &Pass::EVALUATION).unwrap()), numbers(&x));
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Linear {
 
 impl Layer for Linear {
     fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
-        self.kept = matches!(pass, Pass::Training { .. }).then(|| input.clone());
+        self.kept = pass.is_training().then(|| input.clone());
         linear::forward(input, &self.weight.value, self.bias.as_ref().map(|bias| &bias.value))
     }
 
