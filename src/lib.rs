@@ -2,7 +2,7 @@
 //!
 //! The modules form layers; each uses only those below it, and a test holds them to it:
 //! command, output, report, run, then config, sweep, train and store, then the components (data, model,
-//! optimizer, scheduler, loss, metric), then kernel, then device, rng, setting, target and error.
+//! optimizer, scheduler, loss, metric), then kernel, then device, rng, sample, setting, target and error.
 //! `ARCHITECTURE.md` says why.
 
 pub mod cli;
@@ -20,6 +20,7 @@ pub mod output;
 pub mod report;
 pub mod rng;
 pub mod run;
+pub mod sample;
 pub mod scheduler;
 pub mod setting;
 pub mod store;

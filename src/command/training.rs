@@ -166,10 +166,10 @@ pub fn command_line() -> String {
 /// Model, optimizer and loss of the first run.
 fn preamble(task: &Task) -> Result<String> {
     let config = &task.spec.config;
-    let classes = task.data.classes().len();
+    let outputs = config.loss().outputs(task.data.task())?;
     let cpu = candle_core::Device::Cpu;
     let float = candle_core::DType::F32;
-    let model = Model::build(&config.model, task.data.shape(), classes, config.seed, float, &cpu)?;
+    let model = Model::build(&config.model, &task.data.shape(), outputs, config.seed, float, &cpu)?;
     let text = |value: Result<String, toml::ser::Error>| {
         value.map_err(|error| Error::Bug(format!("settings are not TOML: {error}")))
     };

@@ -6,6 +6,8 @@ use candle_core::Device;
 
 use super::{Batch, DataConfig, Dataset, Part, Preprocessing, Split};
 use crate::Result;
+use crate::sample::SampleShape;
+use crate::target::Task;
 
 /// A data set that is split, with its preprocessing fitted on the train part. The samples are shared.
 #[derive(Debug, Clone)]
@@ -32,9 +34,14 @@ impl Prepared {
         Ok(Self { split, preprocessing, dataset })
     }
 
-    /// `[C, H, W]` of a sample.
-    pub fn shape(&self) -> &[usize] {
-        self.preprocessing.shape()
+    /// What a sample looks like to a model.
+    pub fn shape(&self) -> SampleShape {
+        self.preprocessing.sample_shape()
+    }
+
+    /// What there is to predict.
+    pub fn task(&self) -> Task {
+        self.preprocessing.task()
     }
 
     /// The name of every class.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::dataset::{Dataset, Inputs};
 use super::input::RawRow;
 use super::split::Part;
+use crate::sample::SampleShape;
+use crate::target::Task;
 use crate::{Error, Result};
 
 /// How values are scaled.
@@ -108,6 +110,16 @@ impl Preprocessing {
     /// `[C, H, W]` of the inputs.
     pub fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// What a sample looks like to a model.
+    pub fn sample_shape(&self) -> SampleShape {
+        SampleShape::Numbers(self.shape.clone())
+    }
+
+    /// What there is to predict.
+    pub fn task(&self) -> Task {
+        Task::Classification { classes: self.classes.len() }
     }
 
     /// C · H · W.

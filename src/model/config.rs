@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::init::InitConfig;
 use super::layer::LayerConfig;
 use super::mlp::MlpConfig;
+use crate::sample::SampleShape;
 use crate::setting::{Flat, Kind, Problems, by_kind, keys_of, read_kind};
 use crate::{Error, Result};
 
@@ -64,16 +65,19 @@ impl ArchitectureConfig {
     }
 
     /// The list of layers that this is short for, for samples of shape `input` and so many outputs.
-    pub fn layers(&self, input: &[usize], outputs: usize) -> Vec<LayerConfig> {
+    ///
+    /// # Errors
+    /// [`Error::Request`] if such samples do not fit.
+    pub fn layers(&self, input: &SampleShape, outputs: usize) -> Result<Vec<LayerConfig>> {
         match self {
-            Self::Mlp(config) => config.layers(size(input), outputs),
+            Self::Mlp(config) => Ok(config.layers(numbers(input, "an mlp")?, outputs)),
         }
     }
 
     /// The shape that samples of shape `input` have at the first layer.
-    pub fn first_shape(&self, input: &[usize]) -> Vec<usize> {
+    pub fn first_shape(&self, input: &SampleShape) -> Vec<usize> {
         match self {
-            Self::Mlp(_) => vec![size(input)],
+            Self::Mlp(_) => vec![input.numbers()],
         }
     }
 }
@@ -86,10 +90,10 @@ impl ModelConfig {
     }
 
     /// Numbers to train, counted without building anything.
-    pub fn parameter_count(&self, input: &[usize], outputs: usize) -> Result<u64> {
+    pub fn parameter_count(&self, input: &SampleShape, outputs: usize) -> Result<u64> {
         let mut shape = self.kind.first_shape(input);
         let mut count = 0u64;
-        for layer in self.kind.layers(input, outputs) {
+        for layer in self.kind.layers(input, outputs)? {
             count = count.saturating_add(layer.parameter_count(&shape)?);
             shape = layer.output_shape(&shape)?;
         }
@@ -102,9 +106,14 @@ impl ModelConfig {
     }
 }
 
-/// Numbers in a sample; what does not fit a `usize` is refused as too wide later.
-fn size(shape: &[usize]) -> usize {
-    shape.iter().fold(1, |size, side| size.saturating_mul(*side))
+/// Numbers in a sample, if it consists of numbers.
+fn numbers(input: &SampleShape, what: &str) -> Result<usize> {
+    match input {
+        SampleShape::Numbers(_) => Ok(input.numbers()),
+        SampleShape::Tokens { .. } => Err(Error::Request(format!(
+            "{what} needs samples of numbers, but these are {input}: use a model of kind rnn"
+        ))),
+    }
 }
 
 /// A kind without keys of its own: whatever stands beside the tag is refused.
@@ -232,14 +241,17 @@ mod tests {
         // 784·630 + 630·476 + 476·322 + 322·168 + 168·10, biases, and two numbers a normalised feature.
         let linear = 784 * 630 + 630 * 476 + 476 * 322 + 322 * 168 + 168 * 10;
         let (biases, norms) = (630 + 476 + 322 + 168 + 10, 2 * (630 + 476 + 322 + 168));
-        assert_eq!(config.parameter_count(&[1, 28, 28], 10).unwrap(), linear + biases + norms);
+        assert_eq!(
+            config.parameter_count(&SampleShape::Numbers(vec![1, 28, 28]), 10).unwrap(),
+            linear + biases + norms
+        );
 
         for (text, input) in [
             ("kind = 'mlp'", vec![usize::MAX]),
             ("kind = 'mlp'", vec![0]),
             ("kind = 'mlp'\nhidden = [16777216, 16777216]", vec![16_777_216]),
         ] {
-            let refused = read(text).unwrap().parameter_count(&input, 10);
+            let refused = read(text).unwrap().parameter_count(&SampleShape::Numbers(input.clone()), 10);
             assert!(matches!(refused, Err(Error::Request(_))), "{text} {input:?}");
         }
     }

@@ -7,6 +7,7 @@ use super::initializer::Initializer;
 use super::layer::{Layer, Pass};
 use super::summary::{Summary, SummaryRow};
 use super::{Parameter, weights};
+use crate::sample::SampleShape;
 use crate::{Error, Result};
 
 /// A model with its weights.
@@ -14,7 +15,7 @@ use crate::{Error, Result};
 pub struct Model {
     layers: Vec<Place>,
     /// Of one sample, as the data has it.
-    input_shape: Vec<usize>,
+    input_shape: SampleShape,
     /// Of one sample, as the first layer wants it.
     first_shape: Vec<usize>,
     pub(super) device: Device,
@@ -33,7 +34,7 @@ impl Model {
     /// or those of the configured file.
     pub fn build(
         config: &ModelConfig,
-        input_shape: &[usize],
+        input_shape: &SampleShape,
         outputs: usize,
         seed: u64,
         dtype: DType,
@@ -53,7 +54,7 @@ impl Model {
     /// One parameter set for each seed, side by side.
     fn build_runs(
         config: &ModelConfig,
-        input_shape: &[usize],
+        input_shape: &SampleShape,
         outputs: usize,
         seeds: &[u64],
         dtype: DType,
@@ -65,14 +66,14 @@ impl Model {
         let mut shape = first_shape.clone();
         let mut layers = Vec::new();
         let mut types: Vec<&str> = Vec::new();
-        for (index, layer) in config.kind.layers(input_shape, outputs).iter().enumerate() {
+        for (index, layer) in config.kind.layers(input_shape, outputs)?.iter().enumerate() {
             let ordinal = types.iter().filter(|name| **name == layer.type_name()).count();
             let built = layer.build(&shape, ordinal as u32, &init)?;
             layers.push(Place { name: format!("layers.{index}"), layer: built });
             types.push(layer.type_name());
             shape = layer.output_shape(&shape)?;
         }
-        Ok(Self { layers, input_shape: input_shape.to_vec(), first_shape, device: device.clone() })
+        Ok(Self { layers, input_shape: input_shape.clone(), first_shape, device: device.clone() })
     }
 
     /// Outputs `[R, B, …]` for samples `[R, B, …]` of the input shape.
@@ -106,9 +107,9 @@ impl Model {
     /// `input` in the shape that the first layer wants; its numbers are not copied.
     fn arranged(&self, input: &Tensor) -> Result<Tensor> {
         let dims = input.dims();
-        if dims.len() < 2 || dims[2..] != self.input_shape[..] {
+        if dims.len() < 2 || dims[2..] != self.input_shape.dims()[..] {
             let expected = &self.input_shape;
-            return Err(Error::Bug(format!("a model of samples {expected:?} was given a batch {dims:?}")));
+            return Err(Error::Bug(format!("a model of samples {expected} was given a batch {dims:?}")));
         }
         let shape: Vec<usize> = dims[..2].iter().chain(&self.first_shape).copied().collect();
         Ok(if shape == dims { input.clone() } else { input.reshape(shape)? })
@@ -150,7 +151,7 @@ impl Model {
     }
 
     /// The shape of a sample, as [`build`](Self::build) was told.
-    pub fn input_shape(&self) -> &[usize] {
+    pub fn input_shape(&self) -> &SampleShape {
         &self.input_shape
     }
 
@@ -208,7 +209,7 @@ mod tests {
     }
 
     fn build(config: MlpConfig, input: &[usize], outputs: usize, dtype: DType) -> Model {
-        Model::build(&mlp(config), input, outputs, 7, dtype, &Device::Cpu).unwrap()
+        Model::build(&mlp(config), &input.into(), outputs, 7, dtype, &Device::Cpu).unwrap()
     }
 
     fn dropout(p: f64) -> RegularizerConfig {
@@ -347,7 +348,9 @@ mod tests {
         ]);
         let pass = Pass::training(&[3, 4], 2);
         let (device, dtype) = (Device::Cpu, DType::F64);
-        let mut model = Model::build_runs(&mlp(config), &[1, 2, 3], 2, &[3, 4], dtype, &device).unwrap();
+        let mut model =
+            Model::build_runs(&mlp(config), &SampleShape::Numbers(vec![1, 2, 3]), 2, &[3, 4], dtype, &device)
+                .unwrap();
         let x = normal(1, &[2, 6, 1, 2, 3], dtype);
         let dy = normal(2, &[2, 6, 2], dtype);
         model.forward(&x, &pass).unwrap();
@@ -370,11 +373,13 @@ mod tests {
         let config = mlp(hidden(&[9, 5]));
         let (device, dtype) = (Device::Cpu, DType::F32);
         let x = normal(1, &[2, 8, 4], dtype);
-        let mut both = Model::build_runs(&config, &[4], 3, &[3, 4], dtype, &device).unwrap();
+        let mut both =
+            Model::build_runs(&config, &SampleShape::Numbers(vec![4]), 3, &[3, 4], dtype, &device).unwrap();
         let y = both.forward(&x, &Pass::training(&[3, 4], 1)).unwrap();
         both.backward(&y).unwrap();
         for (run, seed) in [3, 4].into_iter().enumerate() {
-            let mut alone = Model::build(&config, &[4], 3, seed, dtype, &device).unwrap();
+            let mut alone =
+                Model::build(&config, &SampleShape::Numbers(vec![4]), 3, seed, dtype, &device).unwrap();
             let seeds = [seed];
             let pass = Pass::training(&seeds, 1);
             let alone_y = alone.forward(&x.narrow(0, run, 1).unwrap(), &pass).unwrap();
@@ -469,8 +474,15 @@ mod tests {
         assert!(model.forward(&normal(1, &[4], DType::F32), &PASS).is_err());
         assert!(model.forward(&normal(1, &[2, 4, 2], DType::F32), &PASS).is_err());
         let config = mlp(MlpConfig::default());
-        assert!(Model::build(&config, &[2], 0, 1, DType::F32, &Device::Cpu).is_err());
-        assert!(Model::build(&config, &[], 2, 1, DType::F32, &Device::Cpu).is_ok(), "a scalar is one input");
-        assert!(Model::build(&config, &[2], 2, 1, DType::U8, &Device::Cpu).is_err());
+        assert!(
+            Model::build(&config, &SampleShape::Numbers(vec![2]), 0, 1, DType::F32, &Device::Cpu).is_err()
+        );
+        assert!(
+            Model::build(&config, &SampleShape::Numbers(vec![]), 2, 1, DType::F32, &Device::Cpu).is_ok(),
+            "a scalar is one input"
+        );
+        assert!(
+            Model::build(&config, &SampleShape::Numbers(vec![2]), 2, 1, DType::U8, &Device::Cpu).is_err()
+        );
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use crate::sample::SampleShape;
+
 /// A model's layers and how much there is to train in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// The shape of one sample.
-    pub input_shape: Vec<usize>,
+    pub input_shape: SampleShape,
     /// The layers, in order.
     pub rows: Vec<SummaryRow>,
     /// Numbers in all parameters of one parameter set.
@@ -41,7 +43,7 @@ impl fmt::Display for Summary {
             let [a, b, c, d] = line;
             writeln!(f, "{a:<name$}  {b:<kind$}  {c:<output$}  {d:>parameters$}")?;
         }
-        writeln!(f, "Input: {}", shape(&self.input_shape))?;
+        writeln!(f, "Input: {}", self.input_shape)?;
         let (total, trainable) = (grouped(self.parameters), grouped(self.trainable));
         write!(f, "Parameters: {total}, trainable: {trainable}")
     }

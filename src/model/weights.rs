@@ -175,6 +175,7 @@ mod tests {
     use super::*;
     use crate::kernel::checks::{normal, numbers};
     use crate::model::{ArchitectureConfig, MlpConfig, ModelConfig, ModelSettings, Pass};
+    use crate::sample::SampleShape;
 
     type Named = Vec<(String, Tensor)>;
 
@@ -184,7 +185,7 @@ mod tests {
     }
 
     fn model(seed: u64) -> Model {
-        Model::build(&config(), &[2], 2, seed, DType::F32, &Device::Cpu).unwrap()
+        Model::build(&config(), &SampleShape::Numbers(vec![2]), 2, seed, DType::F32, &Device::Cpu).unwrap()
     }
 
     fn trained() -> Model {
@@ -213,11 +214,13 @@ mod tests {
         candle_core::safetensors::save(&map, &path).unwrap();
         let mut config = config();
         config.common.weights = Some(path);
-        let loaded = Model::build(&config, &[2], 2, 99, DType::F32, &Device::Cpu).unwrap();
+        let loaded =
+            Model::build(&config, &SampleShape::Numbers(vec![2]), 2, 99, DType::F32, &Device::Cpu).unwrap();
         assert!(same(&loaded.tensors().unwrap(), &tensors));
         assert!(!same(&model(99).tensors().unwrap(), &tensors));
         // Another number type is converted.
-        let wide = Model::build(&config, &[2], 2, 99, DType::F64, &Device::Cpu).unwrap();
+        let wide =
+            Model::build(&config, &SampleShape::Numbers(vec![2]), 2, 99, DType::F64, &Device::Cpu).unwrap();
         assert_eq!(numbers(&wide.tensors().unwrap()[0].1), numbers(&tensors[0].1));
     }
 

@@ -8,6 +8,7 @@ use super::spec::RunSpec;
 use crate::config::RunConfig;
 use crate::data::Prepared;
 use crate::model::LayerConfig;
+use crate::sample::SampleShape;
 use crate::setting::Excerpt;
 use crate::{Error, Result};
 
@@ -56,9 +57,9 @@ pub(super) fn fit(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>, Re
 /// What can be known only with the data at hand.
 fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(), Refusal> {
     let config = &spec.config;
-    let classes = data.classes().len();
-    config.model.parameter_count(data.shape(), classes)?;
-    if let Err(reason) = library.check_weights(&config.model, data) {
+    let (shape, outputs) = (data.shape(), config.loss().outputs(data.task())?);
+    config.model.parameter_count(&shape, outputs)?;
+    if let Err(reason) = library.check_weights(&config.model, &shape, outputs) {
         return Err(Refusal { reason, file: config.model.common.weights.clone() });
     }
     let (samples, batch) = (data.split.train.len(), config.train.batch_size);
@@ -68,7 +69,7 @@ fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(
         return Err(reason.into());
     }
     let last = if config.train.drop_last { batch } else { samples % batch };
-    if (last == 1 || batch == 1) && normalizes_batches(config, data) {
+    if (last == 1 || batch == 1) && normalizes_batches(config, &shape, outputs)? {
         let reason = format!(
             "batch norm cannot train on a single sample, and the last of the batches of {batch} from {samples} \
              samples has one; change train.batch_size or set train.drop_last = true"
@@ -78,7 +79,7 @@ fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(
     Ok(())
 }
 
-fn normalizes_batches(config: &RunConfig, data: &Prepared) -> bool {
-    let layers = config.model.kind.layers(data.shape(), data.classes().len());
-    layers.iter().any(|layer| matches!(layer, LayerConfig::BatchNorm(_)))
+fn normalizes_batches(config: &RunConfig, shape: &SampleShape, outputs: usize) -> Result<bool> {
+    let layers = config.model.kind.layers(shape, outputs)?;
+    Ok(layers.iter().any(|layer| matches!(layer, LayerConfig::BatchNorm(_))))
 }

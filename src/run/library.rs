@@ -8,6 +8,7 @@ use candle_core::{DType, Device};
 
 use crate::data::{DataConfig, Dataset, Prepared};
 use crate::model::{Model, ModelConfig};
+use crate::sample::SampleShape;
 use crate::{Error, Result};
 
 /// The data that has been read so far.
@@ -58,16 +59,20 @@ impl Library {
 
     /// Whether the file of weights that the model begins with, if there is one, fits the model on this data;
     /// the reason if not. Read once for all the runs that share both.
-    pub fn check_weights(&self, model: &ModelConfig, data: &Prepared) -> Result<(), String> {
+    pub fn check_weights(
+        &self,
+        model: &ModelConfig,
+        shape: &SampleShape,
+        outputs: usize,
+    ) -> Result<(), String> {
         if model.common.weights.is_none() {
             return Ok(());
         }
-        let (shape, classes) = (data.shape(), data.classes().len());
-        let key = key(&(model, shape, classes)).map_err(|error| error.to_string())?;
+        let key = key(&(model, shape, outputs)).map_err(|error| error.to_string())?;
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         let known = shelves.weights.entry(key).or_insert_with(|| {
             // Building it compares every name and shape; the seed does not matter, its draws are replaced.
-            let built = Model::build(model, shape, classes, 0, DType::F32, &Device::Cpu);
+            let built = Model::build(model, shape, outputs, 0, DType::F32, &Device::Cpu);
             built.map(|_| ()).map_err(|error| error.to_string())
         });
         known.clone()

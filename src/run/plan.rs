@@ -167,7 +167,8 @@ impl Plan {
                 *count
             } else {
                 let data = library.prepared(data)?;
-                model.parameter_count(data.shape(), data.classes().len())?
+                let outputs = run.spec.config.loss().outputs(data.task())?;
+                model.parameter_count(&data.shape(), outputs)?
             };
             counts.insert(key, count);
             all.push(count);

@@ -36,8 +36,9 @@ impl Predictor {
         let preprocessing: Preprocessing = serde_json::from_value(metadata["preprocessing"].clone())
             .map_err(|error| refuse(format!("its preprocessing cannot be read: {error}")))?;
         let mut model: ModelConfig = section(&metadata, "model").map_err(refuse)?;
-        let outputs = preprocessing.classes().len();
-        let shape = preprocessing.shape();
+        let loss: LossConfig = section(&metadata, "loss").map_err(refuse)?;
+        let outputs = loss.outputs(preprocessing.task()).map_err(|error| refuse(error.to_string()))?;
+        let shape = &preprocessing.sample_shape();
         model.parameter_count(shape, outputs).map_err(|error| refuse(error.to_string()))?;
         // Its weights are in the checkpoint, not in the file that its training began with.
         model.common.weights = None;
@@ -48,7 +49,7 @@ impl Predictor {
         Ok(Self {
             model: built,
             preprocessing,
-            loss: section(&metadata, "loss").map_err(refuse)?,
+            loss,
             metrics: section(&metadata, "metrics").map_err(refuse)?,
         })
     }

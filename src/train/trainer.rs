@@ -98,9 +98,9 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(setup: &'a Setup<'a>) -> Result<Self> {
-        let classes = setup.data.classes().len();
+        let outputs = setup.loss.outputs(setup.data.task())?;
         let shape = setup.data.shape();
-        let model = Model::build(setup.model, shape, classes, setup.seed, DType::F32, setup.device)?;
+        let model = Model::build(setup.model, &shape, outputs, setup.seed, DType::F32, setup.device)?;
         let optimizer = setup.optimizer.build(&model.weights())?;
         Ok(Self {
             setup,

@@ -13,7 +13,7 @@ const LAYERS: &[&[&str]] = &[
     &["sweep", "train"],
     &["data", "model", "optimizer", "scheduler", "loss", "metric"],
     &["kernel"],
-    &["device", "rng", "setting", "target", "error"],
+    &["device", "rng", "sample", "setting", "target", "error"],
 ];
 
 /// Uses within a row that are meant: the first may use the second.
