@@ -21,6 +21,7 @@ mod preprocessing;
 mod settings;
 mod split;
 mod synthetic;
+pub mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
