@@ -1,5 +1,7 @@
 //! Data that is made up, of any size, the same on every machine.
 
+mod sequences;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
