@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::image::Images;
 use super::labels::Labels;
+use super::text::{TextSettings, Texts};
 use crate::target::Targets;
 use crate::{Error, Result};
 
@@ -15,6 +16,13 @@ use crate::{Error, Result};
 pub enum Content {
     /// Bytes, all of one size.
     Images(Images),
+    /// Words.
+    Texts {
+        /// The texts, cut into words.
+        texts: Texts,
+        /// How they become sequences.
+        settings: TextSettings,
+    },
 }
 
 impl Content {
@@ -22,6 +30,7 @@ impl Content {
     pub fn len(&self) -> usize {
         match self {
             Self::Images(images) => images.len(),
+            Self::Texts { texts, .. } => texts.rows(),
         }
     }
 
@@ -91,6 +100,7 @@ impl Samples {
     pub fn expect_images(&self) -> &Images {
         match &self.content {
             Content::Images(images) => images,
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -16,6 +16,7 @@ mod fingerprint;
 mod fixture;
 mod idx;
 mod image;
+mod images;
 pub mod input;
 mod labels;
 mod mnist;
@@ -25,7 +26,7 @@ mod selection;
 mod settings;
 mod split;
 mod synthetic;
-pub mod text;
+mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -35,6 +36,7 @@ pub use digits::DigitsConfig;
 pub use fashion_mnist::FashionMnistConfig;
 pub use idx::IdxConfig;
 pub use image::{ImageTransform, Images, Normalize};
+pub use images::ImagesConfig;
 pub use labels::Labels;
 pub use mnist::MnistConfig;
 pub use prepared::Prepared;
@@ -43,6 +45,7 @@ pub use selection::ClassName;
 pub use settings::{DataConfig, DataSettings};
 pub use split::{Part, Split, SplitConfig};
 pub use synthetic::{SyntheticConfig, SyntheticKind};
+pub use text::{Sequences, TextConfig, TextPreprocessing, TextSettings, Texts, Tokenizer};
 
 use crate::Result;
 use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
@@ -73,6 +76,11 @@ pub trait Source {
         Normalize::Unit
     }
 
+    /// Whether samples are numbers, which can be scaled.
+    fn is_scaled(&self) -> bool {
+        true
+    }
+
     /// Whether the settings alone tell that there is a test set apart from the other rows.
     fn has_test(&self) -> bool {
         false
@@ -98,6 +106,10 @@ pub enum SourceConfig {
     FashionMnist(FashionMnistConfig),
     /// Images and labels in IDX files.
     Idx(IdxConfig),
+    /// PNG and JPEG files in a folder for each class.
+    Images(ImagesConfig),
+    /// Texts and their classes in a CSV file.
+    Text(TextConfig),
     /// Made up, of any size.
     Synthetic(SyntheticConfig),
 }
@@ -110,6 +122,8 @@ impl SourceConfig {
             Self::Mnist(config) => config,
             Self::FashionMnist(config) => config,
             Self::Idx(config) => config,
+            Self::Images(config) => config,
+            Self::Text(config) => config,
             Self::Synthetic(config) => config,
         }
     }
@@ -121,6 +135,8 @@ impl SourceConfig {
             Self::Mnist(config) => config,
             Self::FashionMnist(config) => config,
             Self::Idx(config) => config,
+            Self::Images(config) => config,
+            Self::Text(config) => config,
             Self::Synthetic(config) => config,
         }
     }
@@ -128,7 +144,7 @@ impl SourceConfig {
 
 impl Kind for SourceConfig {
     const TAG: &'static str = "source";
-    const KINDS: &'static [&'static str] = &["digits", "mnist", "fashion-mnist", "idx", "synthetic"];
+    const KINDS: &'static [&'static str] = &["digits", "mnist", "fashion-mnist", "idx", "images", "text", "synthetic"];
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
         match kind {
@@ -136,6 +152,8 @@ impl Kind for SourceConfig {
             "mnist" => MnistConfig::deserialize(rest).map(Self::Mnist),
             "fashion-mnist" => FashionMnistConfig::deserialize(rest).map(Self::FashionMnist),
             "idx" => IdxConfig::deserialize(rest).map(Self::Idx),
+            "images" => ImagesConfig::deserialize(rest).map(Self::Images),
+            "text" => TextConfig::deserialize(rest).map(Self::Text),
             "synthetic" => SyntheticConfig::deserialize(rest).map(Self::Synthetic),
             other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
         }
@@ -147,6 +165,8 @@ impl Kind for SourceConfig {
             "mnist" => keys_of::<MnistConfig>(),
             "fashion-mnist" => keys_of::<FashionMnistConfig>(),
             "idx" => keys_of::<IdxConfig>(),
+            "images" => keys_of::<ImagesConfig>(),
+            "text" => keys_of::<TextConfig>(),
             "synthetic" => keys_of::<SyntheticConfig>(),
             _ => &[],
         }

@@ -7,8 +7,9 @@ use candle_core::Device;
 use super::dataset::Content;
 use super::preprocessing::Transform;
 use super::selection::Selection;
-use super::{Batch, DataConfig, Dataset, Inputs, Part, Preprocessing, Set, Split};
-use crate::Result;
+use super::text::Sequences;
+use super::{Batch, DataConfig, Dataset, Inputs, Part, Preprocessing, Samples, Set, Split};
+use crate::{Error, Result};
 use crate::sample::SampleShape;
 use crate::target::Task;
 
@@ -21,6 +22,14 @@ pub struct Prepared {
     pub preprocessing: Preprocessing,
     dataset: Arc<Dataset>,
     selection: Selection,
+    encoded: Encoded,
+}
+
+/// What is made of all samples once, because their source does not have it as a batch wants it: tokens of texts.
+#[derive(Debug, Clone)]
+struct Encoded {
+    main: Option<Sequences>,
+    test: Option<Sequences>,
 }
 
 impl DataConfig {
@@ -42,7 +51,13 @@ impl Prepared {
         }
         let (content, labels) = (dataset.main.content(), selection.labels().clone());
         let preprocessing = Preprocessing::fit(content, &split.train.rows, labels, config.normalize())?;
-        Ok(Self { split, preprocessing, dataset, selection })
+        let encoded = |samples: &Samples| match (preprocessing.transform(), samples.content()) {
+            (Transform::Text(transform), Content::Texts { texts, .. }) => Some(transform.encode(texts)),
+            _ => None,
+        };
+        let encoded =
+            Encoded { main: encoded(&dataset.main), test: dataset.test.as_ref().and_then(encoded) };
+        Ok(Self { split, preprocessing, dataset, selection, encoded })
     }
 
     /// What a sample looks like to a model.
@@ -75,6 +90,15 @@ impl Prepared {
     fn inputs(&self, set: Set, rows: &[u32], device: &Device) -> Result<Inputs> {
         match (self.preprocessing.transform(), self.dataset.samples(set)?.content()) {
             (Transform::Image(transform), Content::Images(images)) => transform.gather(images, rows, device),
+            (Transform::Text(_), Content::Texts { .. }) => {
+                let encoded = match set {
+                    Set::Main => &self.encoded.main,
+                    Set::Test => &self.encoded.test,
+                };
+                let missing = || Error::Bug("texts that were not turned into tokens".into());
+                encoded.as_ref().ok_or_else(missing)?.gather(rows, device)
+            }
+            _ => Err(Error::Bug("samples of another sort than the preprocessing is for".into())),
         }
     }
 }

@@ -7,7 +7,8 @@ use super::dataset::{Content, Inputs};
 use super::image::{ImageTransform, Normalize};
 use super::input::{RawRow, RawSample};
 use super::labels::Labels;
-use crate::Result;
+use super::text::TextPreprocessing;
+use crate::{Error, Result};
 use crate::sample::SampleShape;
 use crate::target::Task;
 
@@ -17,6 +18,8 @@ use crate::target::Task;
 pub enum Transform {
     /// Scaled bytes.
     Image(ImageTransform),
+    /// Tokens of words.
+    Text(TextPreprocessing),
 }
 
 /// What a prediction needs to know of the data: it is stored in every checkpoint as JSON.
@@ -42,8 +45,12 @@ impl TryFrom<Stored> for Preprocessing {
 
     fn try_from(Stored { labels, transform }: Stored) -> std::result::Result<Self, String> {
         // An untagged enum would not say what is wrong.
-        let transform =
-            serde_json::from_value(transform).map(Transform::Image).map_err(|error| error.to_string())?;
+        let transform = if transform.get("words").is_some() {
+            serde_json::from_value(transform).map(Transform::Text)
+        } else {
+            serde_json::from_value(transform).map(Transform::Image)
+        };
+        let transform = transform.map_err(|error| error.to_string())?;
         if matches!(&labels, Labels::Classes(classes) if classes.len() < 2) {
             return Err("the preprocessing needs two classes or more".to_owned());
         }
@@ -56,6 +63,9 @@ impl Preprocessing {
     pub fn fit(content: &Content, train: &[u32], labels: Labels, normalize: Normalize) -> Result<Self> {
         let transform = match content {
             Content::Images(images) => Transform::Image(ImageTransform::fit(images, train, normalize)?),
+            Content::Texts { texts, settings } => {
+                Transform::Text(TextPreprocessing::fit(texts, train, settings)?)
+            }
         };
         Ok(Self { labels, transform })
     }
@@ -84,6 +94,7 @@ impl Preprocessing {
     pub fn sample_shape(&self) -> SampleShape {
         match &self.transform {
             Transform::Image(image) => SampleShape::Numbers(image.shape().to_vec()),
+            Transform::Text(text) => text.sample_shape(),
         }
     }
 
@@ -96,6 +107,10 @@ impl Preprocessing {
                 let images: Vec<&[f32]> = rows.iter().map(RawRow::image).collect::<Result<_>>()?;
                 transform.batch(images.into_iter(), device)
             }
+            Transform::Text(transform) => {
+                let texts: Vec<&str> = rows.iter().map(RawRow::text).collect::<Result<_>>()?;
+                transform.batch(texts.into_iter(), device)
+            }
         }
     }
 }
@@ -104,6 +119,14 @@ impl RawRow {
     fn image(&self) -> Result<&[f32]> {
         match &self.sample {
             RawSample::Image(values) => Ok(values),
+            RawSample::Text(_) => Err(Error::Bug("a text came where an image belongs".into())),
+        }
+    }
+
+    fn text(&self) -> Result<&str> {
+        match &self.sample {
+            RawSample::Text(text) => Ok(text),
+            RawSample::Image(_) => Err(Error::Bug("an image came where a text belongs".into())),
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct DataSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitConfig>,
     /// How values are scaled, fitted on the train part; the source decides unless set: `unit` for images,
-    /// `standardize` for tables.
+    /// `standardize` for tables, `none` for texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalize: Option<Normalize>,
     /// The classes that are kept, by name or number; they are numbered anew, in this order. All unless set.
@@ -47,6 +47,12 @@ impl Flat<DataSettings, SourceConfig> {
         }
         if let Some(limit) = self.common.limit {
             problems.require(limit >= 1, "limit", limit, "at least 1");
+        }
+        if let Some(normalize) = self.common.normalize.filter(|_| !source.is_scaled())
+            && normalize != Normalize::None
+        {
+            let message = "`normalize` scales numbers, and the samples of this source are none";
+            problems.refuse("normalize", message, "expected \"none\"");
         }
         if let Some(split) = &self.common.split {
             problems.within("split", |problems| split.check(source.has_test(), problems));

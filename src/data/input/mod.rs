@@ -1,18 +1,21 @@
 //! Files that a trained model is applied to, read row by row in constant memory.
 //!
 //! What a file is follows from its content and, for text, its name: CSV rows of numbers, IDX images (packed
-//! with gzip or not), a PNG. Values come in the units of the model's source (0 to 255, digits 0 to 16);
-//! [`Preprocessing::batch`] scales them as the training data was.
+//! with gzip or not), PNG and JPEG. Values come in the units of the model's source (0 to 255, digits 0 to 16);
+//! [`Preprocessing::batch`] scales them as the training data was. For a model of texts a file is a CSV by its name,
+//! else one text a line.
 
 mod csv;
 mod idx;
-mod png;
+mod picture;
+mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::file::Peeked;
 use super::idx::{IdxFiles, IdxReader, labels_beside};
 use super::image::ImageTransform;
+use super::images;
 use super::preprocessing::{Preprocessing, Transform};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -31,6 +34,8 @@ pub struct RawRow {
 pub enum RawSample {
     /// `[C, H, W]`, in the units of the model's source.
     Image(Vec<f32>),
+    /// A text as it stands in the file.
+    Text(String),
 }
 
 /// Samples without a known class.
@@ -42,7 +47,24 @@ pub type LabelledRows = Box<dyn Iterator<Item = Result<(RawRow, Target)>> + Send
 enum Kind {
     Csv,
     Idx,
-    Png,
+    Picture,
+}
+
+/// The files that `path` stands for: those of all images in a folder, sorted by path, else itself.
+///
+/// Fails for a folder without images, and for any folder if the model is not of images.
+pub fn files(path: &Path, preprocessing: &Preprocessing) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let files = match preprocessing.transform() {
+        Transform::Image(_) => images::files(path)?,
+        Transform::Text(_) => return Err(Error::unreadable(path, "is a folder; name the files in it")),
+    };
+    if files.is_empty() {
+        return Err(Error::unreadable(path, "is a folder without PNG or JPEG files; name the files in it"));
+    }
+    Ok(files)
 }
 
 /// The samples of a file; columns of a CSV named `target`, `label` or `index` are left out.
@@ -53,24 +75,36 @@ pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
     if path.is_dir() {
         return Err(Error::unreadable(path, "is a folder; name the files in it"));
     }
-    let Transform::Image(image) = preprocessing.transform();
     let file = Peeked::open(path)?;
+    let image = match preprocessing.transform() {
+        Transform::Image(image) => image,
+        Transform::Text(text) => return Ok(Box::new(text::Rows::new(file, text)?)),
+    };
     Ok(match kind(&file)? {
         Kind::Csv => Box::new(csv::Rows::new(file, image)?),
         Kind::Idx => Box::new(idx::Rows::new(IdxReader::new(file)?, image)?),
-        Kind::Png => Box::new(std::iter::once(Ok(png::read(file, image)?))),
+        Kind::Picture => Box::new(std::iter::once(Ok(picture::read(file, image)?))),
     })
 }
 
 /// The samples of a file with their classes.
 ///
 /// A CSV needs a column `target` or `label` with names or numbers of classes; IDX images the file of their
-/// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other.
+/// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other, or a
+/// folder of images for each class. A model of texts needs a CSV.
 pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
-    let Transform::Image(image) = preprocessing.transform();
     let classes = preprocessing.classes();
+    let image = match preprocessing.transform() {
+        Transform::Image(image) => image,
+        Transform::Text(text) => return text::labelled(path, text, classes),
+    };
     if path.is_dir() {
-        let files = IdxFiles::in_folder(path)?;
+        let files = match IdxFiles::in_folder(path) {
+            Err(_) if images::has_folders(path) => {
+                return picture::labelled(images::classes(path)?, image, classes);
+            }
+            found => found?,
+        };
         let (images, labels) = files.evaluation_pair();
         return labelled_idx(IdxReader::open(images)?, labels, image, classes);
     }
@@ -78,7 +112,10 @@ pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<Label
     match kind(&file)? {
         Kind::Csv => Ok(Box::new(csv::LabelledRows::new(file, image, classes)?)),
         Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(path)?, image, classes),
-        Kind::Png => Err(Error::unreadable(path, "is a PNG, which tells no class; give a CSV or IDX files")),
+        Kind::Picture => Err(Error::unreadable(
+            path,
+            "is one image, which tells no class; give a folder with a folder for each class, a CSV or IDX files",
+        )),
     }
 }
 
@@ -97,16 +134,15 @@ fn labelled_idx(
 fn kind(file: &Peeked) -> Result<Kind> {
     let head = file.unpacked_head();
     let name = file.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let known = "CSV, IDX (as it is or with gzip) or PNG";
+    let known = "CSV, IDX (as it is or with gzip), PNG or JPEG";
     let refuse = |reason: String| Err(Error::unreadable(&file.path, reason));
     match head.as_slice() {
         [0, 0, ..] => Ok(Kind::Idx),
-        [0x89, b'P', b'N', b'G', ..] if !file.is_gzip() => Ok(Kind::Png),
+        head if !file.is_gzip() && images::format(head).is_some() => Ok(Kind::Picture),
         _ if file.is_gzip() => {
             refuse(format!("is packed with gzip but holds no IDX; unpack it, or give {known}"))
         }
         [] => refuse("is empty".into()),
-        [0xff, 0xd8, ..] => refuse("is a JPEG; convert it to PNG".into()),
         _ if name.eq_ignore_ascii_case("csv") || is_text(&head) => Ok(Kind::Csv),
         _ => refuse(format!("is of no kind that can be read: expected {known}")),
     }
@@ -134,7 +170,7 @@ mod tests {
 
     /// The values of an image and its class.
     fn parts((row, target): (RawRow, Target)) -> (Vec<f32>, u32) {
-        let RawSample::Image(values) = row.sample;
+        let RawSample::Image(values) = row.sample else { panic!("{row:?}") };
         let Target::Class(class) = target else { panic!("it has no class") };
         (values, class)
     }
@@ -275,8 +311,8 @@ mod tests {
     fn the_rest_is_refused_with_a_word_of_help() {
         let refused = |name: &str, bytes: &[u8]| plain(name, bytes).unwrap_err();
         assert_eq!(refused("x.csv", b""), "F: is empty");
-        assert!(refused("x.jpg", &[0xff, 0xd8, 0xff, 0xe0]).contains("convert it to PNG"));
-        assert!(refused("x.bin", &[1, 2, 0, 3]).contains("expected CSV, IDX (as it is or with gzip) or PNG"));
+        assert!(refused("x.jpg", &[0xff, 0xd8, 0xff, 0xe0]).contains("is a damaged JPEG"));
+        assert!(refused("x.bin", &[1, 2, 0, 3]).contains("expected CSV, IDX (as it is or with gzip), PNG or JPEG"));
         assert!(refused("x.csv.gz", &gzip(b"1,2,3,4,5,6\n")).contains("unpack it"));
         assert!(refused("x.csv", &[b'1', b',', 0xff, 0xfe, b'\n']).contains("line 1"));
         let folder = tempfile::tempdir().unwrap();

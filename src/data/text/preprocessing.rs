@@ -1,18 +1,24 @@
 //! From words to the numbers that an embedding is looked up by.
 
+use candle_core::Device;
 use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
-use super::{Texts, Tokenizer, texts::slice};
+use super::super::dataset::Inputs;
+use super::{Sequences, Texts, Tokenizer};
 use crate::sample::SampleShape;
 use crate::{Error, Result};
 
 /// The token that fills a batch behind its shorter sequences.
-pub const PADDING: u32 = 0;
+pub(super) const PADDING: u32 = 0;
 /// The token of every word that is not in the vocabulary.
-pub const UNKNOWN: u32 = 1;
+pub(super) const UNKNOWN: u32 = 1;
 /// The tokens in front of the first word.
 const SPECIAL: usize = 2;
+/// The column of a CSV file with the texts, unless the user names another.
+pub(super) const TEXT: &str = "text";
+/// The column of a CSV file with the classes, unless the user names another.
+pub(super) const TARGET: &str = "target";
 /// The longest sequence that is believed of a checkpoint.
 const LONGEST: usize = 1 << 31;
 
@@ -23,6 +29,10 @@ pub struct TextSettings {
     pub lowercase: bool,
     /// What a token is.
     pub tokenizer: Tokenizer,
+    /// The column of a CSV file that the texts stand in.
+    pub text_column: String,
+    /// The column of a CSV file that the classes stand in.
+    pub target_column: String,
     /// How often a word must stand in the train part to be one of the vocabulary.
     pub min_frequency: usize,
     /// The largest size of the vocabulary, padding and the unknown word among it.
@@ -36,6 +46,8 @@ impl Default for TextSettings {
         Self {
             lowercase: true,
             tokenizer: Tokenizer::default(),
+            text_column: TEXT.to_owned(),
+            target_column: TARGET.to_owned(),
             min_frequency: 1,
             vocabulary: None,
             max_length: None,
@@ -51,6 +63,8 @@ impl Default for TextSettings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct TextPreprocessing {
+    text_column: String,
+    target_column: String,
     lowercase: bool,
     tokenizer: Tokenizer,
     longest: usize,
@@ -58,8 +72,9 @@ pub struct TextPreprocessing {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Stored {
+    text_column: String,
+    target_column: String,
     lowercase: bool,
     tokenizer: Tokenizer,
     longest: usize,
@@ -70,7 +85,7 @@ impl TryFrom<Stored> for TextPreprocessing {
     type Error = &'static str;
 
     fn try_from(stored: Stored) -> std::result::Result<Self, &'static str> {
-        let Stored { lowercase, tokenizer, longest, words } = stored;
+        let Stored { text_column, target_column, lowercase, tokenizer, longest, words } = stored;
         let count = words.len();
         let words: IndexSet<String> = words.into_iter().collect();
         if words.len() != count || words.is_empty() || words.contains("") {
@@ -82,14 +97,16 @@ impl TryFrom<Stored> for TextPreprocessing {
         if !(1..=LONGEST).contains(&longest) {
             return Err("the preprocessing's longest sequence must have 1 to 2^31 tokens");
         }
-        Ok(Self { lowercase, tokenizer, longest, words })
+        Ok(Self { text_column, target_column, lowercase, tokenizer, longest, words })
     }
 }
 
 /// The order of the words is what their tokens are; an [`IndexSet`] alone compares without it.
 impl PartialEq for TextPreprocessing {
     fn eq(&self, other: &Self) -> bool {
-        self.lowercase == other.lowercase
+        self.text_column == other.text_column
+            && self.target_column == other.target_column
+            && self.lowercase == other.lowercase
             && self.tokenizer == other.tokenizer
             && self.longest == other.longest
             && self.words.iter().eq(&other.words)
@@ -125,6 +142,8 @@ impl TextPreprocessing {
             }));
         }
         let stored = Stored {
+            text_column: settings.text_column.clone(),
+            target_column: settings.target_column.clone(),
             lowercase: settings.lowercase,
             tokenizer: settings.tokenizer,
             longest: settings.max_length.unwrap_or(usize::MAX).min(longest),
@@ -143,6 +162,16 @@ impl TextPreprocessing {
         self.words.iter().map(String::as_str)
     }
 
+    /// The column of a CSV file that the texts stand in.
+    pub fn text_column(&self) -> &str {
+        &self.text_column
+    }
+
+    /// The column of a CSV file that the classes stand in.
+    pub fn target_column(&self) -> &str {
+        &self.target_column
+    }
+
     /// The length of the longest sequence.
     pub fn longest(&self) -> usize {
         self.longest
@@ -158,10 +187,7 @@ impl TextPreprocessing {
     pub fn encode(&self, texts: &Texts) -> Sequences {
         // Words are compared once each; the texts are numbers on both sides.
         let known: Vec<u32> = texts.words().iter().map(|word| self.token(word)).collect();
-        let mut sequences = Sequences {
-            tokens: Vec::with_capacity(texts.tokens().len()),
-            ends: Vec::with_capacity(texts.rows()),
-        };
+        let mut sequences = Sequences::with_capacity(texts.tokens().len(), texts.rows());
         for words in (0..texts.rows()).filter_map(|row| texts.row(row)) {
             sequences.push(words.iter().take(self.longest).map(|word| known[*word as usize]));
         }
@@ -183,6 +209,14 @@ impl TextPreprocessing {
         tokens
     }
 
+    /// Texts that were read from files, padded to the longest of them: the same tokens as in training.
+    pub fn batch<'a>(&self, texts: impl Iterator<Item = &'a str>, device: &Device) -> Result<Inputs> {
+        let mut sequences = Sequences::default();
+        texts.for_each(|text| sequences.push(self.encode_text(text).into_iter()));
+        let rows: Vec<u32> = (0..sequences.rows() as u32).collect();
+        sequences.gather(&rows, device)
+    }
+
     fn token(&self, word: &str) -> u32 {
         self.words.get_index_of(word).map_or(UNKNOWN, |position| (position + SPECIAL) as u32)
     }
@@ -197,34 +231,6 @@ fn most_frequent(words: &[String], counts: &[usize], settings: &TextSettings) ->
         chosen.truncate(size.saturating_sub(SPECIAL).max(1));
     }
     chosen.into_iter().map(|(_, word)| word.clone()).collect()
-}
-
-/// Sequences of tokens, none of them empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sequences {
-    tokens: Vec<u32>,
-    ends: Vec<usize>,
-}
-
-impl Sequences {
-    fn push(&mut self, tokens: impl Iterator<Item = u32>) {
-        let start = self.tokens.len();
-        self.tokens.extend(tokens);
-        if self.tokens.len() == start {
-            self.tokens.push(UNKNOWN);
-        }
-        self.ends.push(self.tokens.len());
-    }
-
-    /// How many sequences there are.
-    pub fn rows(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// One sequence; none if there is no such row.
-    pub fn row(&self, row: usize) -> Option<&[u32]> {
-        slice(&self.tokens, &self.ends, row)
-    }
 }
 
 #[cfg(test)]
@@ -301,7 +307,7 @@ mod tests {
     fn json_reads_back_exactly_and_damage_is_refused() {
         let fitted = fit(&[0, 1, 2], &TextSettings::default());
         let text = serde_json::to_string(&fitted).unwrap();
-        assert_eq!(text, r#"{"lowercase":true,"tokenizer":"words","longest":4,"words":["a","b","c","d"]}"#);
+        assert_eq!(text, r#"{"text_column":"text","target_column":"target","lowercase":true,"tokenizer":"words","longest":4,"words":["a","b","c","d"]}"#);
         let read: TextPreprocessing = serde_json::from_str(&text).unwrap();
         assert_eq!(read, fitted);
         assert_eq!(read.encode_text("D a"), [5, 2]);
@@ -316,9 +322,9 @@ mod tests {
             (r#""b""#, r#""a""#),
             (r#""b""#, r#""""#),
             (r#""b""#, "7"),
+            (r#""text_column":"text","#, ""),
             (r#""words","longest""#, r#""bytes","longest""#),
             (r#""lowercase":true,"#, ""),
-            (r#""lowercase""#, r#""stem":1,"lowercase""#),
         ] {
             assert!(text.contains(old), "{old}");
             assert!(serde_json::from_str::<TextPreprocessing>(&text.replacen(old, new, 1)).is_err(), "{new}");
