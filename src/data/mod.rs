@@ -144,7 +144,8 @@ impl SourceConfig {
 
 impl Kind for SourceConfig {
     const TAG: &'static str = "source";
-    const KINDS: &'static [&'static str] = &["digits", "mnist", "fashion-mnist", "idx", "images", "text", "synthetic"];
+    const KINDS: &'static [&'static str] =
+        &["digits", "mnist", "fashion-mnist", "idx", "images", "text", "synthetic"];
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
         match kind {

@@ -9,9 +9,9 @@ use super::preprocessing::Transform;
 use super::selection::Selection;
 use super::text::Sequences;
 use super::{Batch, DataConfig, Dataset, Inputs, Part, Preprocessing, Samples, Set, Split};
-use crate::{Error, Result};
 use crate::sample::SampleShape;
 use crate::target::Task;
+use crate::{Error, Result};
 
 /// A data set that is split, with its preprocessing fitted on the train part. The samples are shared.
 #[derive(Debug, Clone)]
@@ -55,8 +55,7 @@ impl Prepared {
             (Transform::Text(transform), Content::Texts { texts, .. }) => Some(transform.encode(texts)),
             _ => None,
         };
-        let encoded =
-            Encoded { main: encoded(&dataset.main), test: dataset.test.as_ref().and_then(encoded) };
+        let encoded = Encoded { main: encoded(&dataset.main), test: dataset.test.as_ref().and_then(encoded) };
         Ok(Self { split, preprocessing, dataset, selection, encoded })
     }
 

@@ -8,9 +8,9 @@ use super::image::{ImageTransform, Normalize};
 use super::input::{RawRow, RawSample};
 use super::labels::Labels;
 use super::text::TextPreprocessing;
-use crate::{Error, Result};
 use crate::sample::SampleShape;
 use crate::target::Task;
+use crate::{Error, Result};
 
 /// How samples become inputs, by the sort of data. What is read back from JSON is checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -121,6 +121,9 @@ mod tests {
             "source = 'mnist'\nnormalize = 'standardize'",
             "source = 'fashion-mnist'\npath = 'here'",
             "path = 'there'\nsource = 'idx'\n[split]\ntrain = 0.5",
+            "source = 'text'\npath = 'a.csv'",
+            "source = 'text'\npath = 'a.csv'\ntest_path = 'b.csv'\nvocabulary = 9\ntokenizer = 'chars'",
+            "source = 'images'\npath = 'a'\nsize = [8, 9]\nchannels = 1",
             "source = 'synthetic'\nimage_size = [4, 6]\nsplit = { test = 0.1, shuffle = false }",
             "source = 'digits'\nsplit = { folds = 5, fold = 3, test = 0.2 }",
         ] {
@@ -202,6 +205,21 @@ mod tests {
             paths("source = 'synthetic'\nsamples = 0\nimage_size = [0, 5]\nnum_classes = 1\nnoise = inf"),
             ["samples", "image_size", "num_classes", "noise"]
         );
+    }
+
+    #[test]
+    fn settings_of_texts_and_images_are_refused_where_they_stand() {
+        let paths = |text: &str| problems(text).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        assert_eq!(paths("source = 'text'\ntarget = 'text'"), ["path", "target"]);
+        let text = "source = 'text'\npath = 'a.csv'\n";
+        assert_eq!(
+            paths(&format!("{text}min_frequency = 0\nvocabulary = 2\nmax_length = 0\nnormalize = 'unit'")),
+            ["min_frequency", "vocabulary", "max_length", "normalize"]
+        );
+        assert!(paths(&format!("{text}normalize = 'none'\nvocabulary = 3")).is_empty());
+        let own_test = format!("{text}test_path = 'b.csv'\nsplit = {{ test = 0.1 }}");
+        assert_eq!(paths(&own_test), ["split.test"]);
+        assert_eq!(paths("source = 'images'\nsize = [0, 4]\nchannels = 2"), ["path", "size", "channels"]);
     }
 
     #[test]

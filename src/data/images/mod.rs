@@ -69,7 +69,8 @@ impl ImagesConfig {
         let mut files = Vec::new();
         for class in classes(folder)? {
             let number = known.iter().position(|name| *name == class.name).ok_or_else(|| {
-                let reason = format!("has the folder \"{}\", which the one to train with has not", class.name);
+                let reason =
+                    format!("has the folder \"{}\", which the one to train with has not", class.name);
                 Error::unreadable(folder, reason)
             })?;
             files.extend(class.files.into_iter().map(|path| (path, number as u32)));
@@ -173,7 +174,10 @@ impl Source for ImagesConfig {
         let folder = self.path()?;
         let folders = classes(folder)?;
         if let [only] = folders.as_slice() {
-            let reason = format!("has only the folder \"{}\"; expected one for each of two classes or more", only.name);
+            let reason = format!(
+                "has only the folder \"{}\"; expected one for each of two classes or more",
+                only.name
+            );
             return Err(Error::unreadable(folder, reason));
         }
         let names: Vec<String> = folders.iter().map(|class| class.name.clone()).collect();
@@ -191,5 +195,145 @@ impl Source for ImagesConfig {
             self.samples(&files, size)
         });
         Dataset::new(main, test.transpose()?, Labels::Classes(names))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::ImageFormat;
+
+    use super::super::fixture::{colour, encode};
+    use super::*;
+    use crate::target::Targets;
+
+    fn write(folder: &Path, name: &str, bytes: &[u8]) {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    fn png(width: u32, height: u32, gray: u8) -> Vec<u8> {
+        encode(&colour(width, height, [gray; 3]), ImageFormat::Png)
+    }
+
+    /// Two classes: 10 and 20 in `cat`, 30 (a JPEG) and 40 (in a folder of its own) in `dog`, and what is left out.
+    fn pets() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "dog/c.JPG", &encode(&colour(3, 2, [30; 3]), ImageFormat::Jpeg));
+        write(folder.path(), "dog/more/a.png", &png(3, 2, 40));
+        write(folder.path(), "cat/b.png", &png(3, 2, 20));
+        write(folder.path(), "cat/a.png", &png(3, 2, 10));
+        for other in ["readme.txt", ".hidden/a.png", "cat/.a.png", "cat/notes.txt", "cat/Thumbs.db", "cat/x"]
+        {
+            write(folder.path(), other, b"no image");
+        }
+        folder
+    }
+
+    fn config(folder: &Path) -> ImagesConfig {
+        ImagesConfig { path: Some(folder.to_path_buf()), channels: 1, ..ImagesConfig::default() }
+    }
+
+    fn refused(config: &ImagesConfig) -> String {
+        let error = config.load().unwrap_err();
+        assert_eq!(error.exit_code(), crate::error::EXIT_REQUEST);
+        error.to_string()
+    }
+
+    #[test]
+    fn folders_are_classes_and_rows_follow_their_paths() {
+        let folder = pets();
+        let data = config(folder.path()).load().unwrap();
+        assert_eq!(data.labels.classes(), ["cat", "dog"]);
+        assert_eq!(data.main.targets(), &Targets::Classes(vec![0, 0, 1, 1]));
+        let images = data.main.expect_images();
+        assert_eq!((images.shape(), images.maximum()), (&[1, 2, 3][..], 255.0));
+        assert_eq!(images.pixels(), [[10; 6], [20; 6], [30; 6], [40; 6]].concat());
+        let colours = ImagesConfig { channels: 3, size: Some([4, 5]), ..config(folder.path()) };
+        let data = colours.load().unwrap();
+        assert_eq!(data.main.expect_images().shape(), [3, 4, 5]);
+        assert_eq!(data.main.expect_images().row(3).unwrap(), [40; 60]);
+    }
+
+    #[test]
+    fn images_of_several_sizes_need_one() {
+        let folder = pets();
+        write(folder.path(), "dog/d.png", &png(5, 4, 50));
+        let error = refused(&config(folder.path()));
+        assert!(
+            error.ends_with(
+                "d.png: has 4×5 pixels, the first image 2×3; set `data.size` to the height and width that all are \
+                 resized to"
+            ),
+            "{error}"
+        );
+        let sized = ImagesConfig { size: Some([2, 2]), ..config(folder.path()) };
+        assert_eq!(sized.load().unwrap().main.len(), 5);
+    }
+
+    #[test]
+    fn a_test_set_has_its_classes_among_those_to_train_with() {
+        let (folder, test) = (pets(), tempfile::tempdir().unwrap());
+        write(test.path(), "dog/a.png", &png(3, 2, 50));
+        let own = ImagesConfig { test_path: Some(test.path().to_path_buf()), ..config(folder.path()) };
+        let data = own.load().unwrap();
+        let samples = data.test.as_ref().unwrap();
+        assert_eq!((samples.len(), samples.targets()), (1, &Targets::Classes(vec![1])));
+        assert_ne!(own.fingerprint().unwrap(), config(folder.path()).fingerprint().unwrap());
+        write(test.path(), "bird/a.png", &png(3, 2, 50));
+        let error = refused(&own);
+        assert!(error.ends_with("has the folder \"bird\", which the one to train with has not"), "{error}");
+    }
+
+    #[test]
+    fn folders_that_make_no_data_set_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let said = |path: &Path| refused(&config(path));
+        assert!(said(folder.path()).ends_with("has no folders in it; expected one for each class"));
+        assert!(said(&folder.path().join("absent")).ends_with("absent: there is no such folder"));
+        write(folder.path(), "cat/a.png", &png(3, 2, 10));
+        assert!(said(folder.path()).contains("has only the folder \"cat\""));
+        assert!(said(&folder.path().join("cat/a.png")).ends_with("is a file; expected a folder"));
+        std::fs::create_dir(folder.path().join("dog")).unwrap();
+        assert!(said(folder.path()).contains("dog: holds no image"));
+        write(folder.path(), "dog/a.gif", b"GIF89a");
+        assert!(said(folder.path()).contains("a.gif: is an image of a kind that is not read"));
+        std::fs::remove_file(folder.path().join("dog/a.gif")).unwrap();
+        write(folder.path(), "dog/b.png", &png(3, 2, 10)[..40]);
+        assert!(said(folder.path()).contains("b.png: is a damaged PNG"));
+        write(folder.path(), "dog/b.png", b"no image");
+        assert!(said(folder.path()).contains("b.png: is neither a PNG nor a JPEG"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_but_not_in_circles() {
+        let folder = pets();
+        let link = |from: &str, to: &str| std::os::unix::fs::symlink(from, folder.path().join(to)).unwrap();
+        link("cat", "also_cat");
+        assert_eq!(config(folder.path()).load().unwrap().labels.classes(), ["also_cat", "cat", "dog"]);
+        link("../..", "dog/more/up");
+        let error = refused(&config(folder.path()));
+        assert!(error.contains("is a link to a folder that it lies in"), "{error}");
+        std::fs::remove_file(folder.path().join("dog/more/up")).unwrap();
+        link("nowhere.png", "dog/lost.png");
+        assert!(refused(&config(folder.path())).ends_with("lost.png: there is no such file"));
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_classes_and_contents_in_order() {
+        let folder = pets();
+        let of = || config(folder.path()).fingerprint().unwrap();
+        let first = of();
+        let rename = |from: &str, to: &str| {
+            std::fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
+        };
+        rename("cat/b.png", "cat/c.png");
+        assert_eq!(of(), first);
+        rename("cat/c.png", "cat/0.png");
+        assert_ne!(of(), first);
+        rename("cat/0.png", "cat/b.png");
+        rename("cat", "hat");
+        assert_ne!(of(), first);
     }
 }

@@ -312,7 +312,10 @@ mod tests {
         let refused = |name: &str, bytes: &[u8]| plain(name, bytes).unwrap_err();
         assert_eq!(refused("x.csv", b""), "F: is empty");
         assert!(refused("x.jpg", &[0xff, 0xd8, 0xff, 0xe0]).contains("is a damaged JPEG"));
-        assert!(refused("x.bin", &[1, 2, 0, 3]).contains("expected CSV, IDX (as it is or with gzip), PNG or JPEG"));
+        assert!(
+            refused("x.bin", &[1, 2, 0, 3])
+                .contains("expected CSV, IDX (as it is or with gzip), PNG or JPEG")
+        );
         assert!(refused("x.csv.gz", &gzip(b"1,2,3,4,5,6\n")).contains("unpack it"));
         assert!(refused("x.csv", &[b'1', b',', 0xff, 0xfe, b'\n']).contains("line 1"));
         let folder = tempfile::tempdir().unwrap();

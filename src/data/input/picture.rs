@@ -36,7 +36,10 @@ pub(super) fn labelled(
     for ClassFolder { name, files: found } in folders {
         let class = class_of(classes, &name).ok_or_else(|| {
             let folder = found[0].parent().unwrap_or(&found[0]);
-            Error::unreadable(folder, format!("\"{name}\" is not one of the model's classes: {}", shown_classes(classes)))
+            Error::unreadable(
+                folder,
+                format!("\"{name}\" is not one of the model's classes: {}", shown_classes(classes)),
+            )
         })?;
         files.extend(found.into_iter().map(|path| (path, class)));
     }

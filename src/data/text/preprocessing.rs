@@ -307,7 +307,10 @@ mod tests {
     fn json_reads_back_exactly_and_damage_is_refused() {
         let fitted = fit(&[0, 1, 2], &TextSettings::default());
         let text = serde_json::to_string(&fitted).unwrap();
-        assert_eq!(text, r#"{"text_column":"text","target_column":"target","lowercase":true,"tokenizer":"words","longest":4,"words":["a","b","c","d"]}"#);
+        assert_eq!(
+            text,
+            r#"{"text_column":"text","target_column":"target","lowercase":true,"tokenizer":"words","longest":4,"words":["a","b","c","d"]}"#
+        );
         let read: TextPreprocessing = serde_json::from_str(&text).unwrap();
         assert_eq!(read, fitted);
         assert_eq!(read.encode_text("D a"), [5, 2]);

@@ -47,7 +47,8 @@ impl Sequences {
             .iter()
             .map(|row| {
                 let found = self.row(*row as usize);
-                found.ok_or_else(|| Error::Bug(format!("text {row} was asked for, there are {}", self.rows())))
+                found
+                    .ok_or_else(|| Error::Bug(format!("text {row} was asked for, there are {}", self.rows())))
             })
             .collect::<Result<_>>()?;
         let longest = sequences.iter().map(|sequence| sequence.len()).max().unwrap_or(0);
