@@ -93,17 +93,10 @@ impl Preprocessing {
     pub fn batch(&self, rows: &[RawRow], device: &Device) -> Result<Inputs> {
         match &self.transform {
             Transform::Image(transform) => {
-                let images: Vec<&[f32]> = rows.iter().map(RawRow::image).collect::<Result<_>>()?;
-                transform.batch(images.into_iter(), device)
+                let images =
+                    rows.iter().map(|RawRow { sample: RawSample::Image(values), .. }| values.as_slice());
+                transform.batch(images, device)
             }
-        }
-    }
-}
-
-impl RawRow {
-    fn image(&self) -> Result<&[f32]> {
-        match &self.sample {
-            RawSample::Image(values) => Ok(values),
         }
     }
 }
