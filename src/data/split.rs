@@ -307,7 +307,9 @@ fn stratified(order: &[u32], targets: &Targets) -> Result<Vec<u32>> {
     };
     let class = |row: &u32| classes.get(*row as usize).copied().unwrap_or_default() as usize;
     let mut sizes = vec![0u64; classes.iter().max().map_or(0, |largest| *largest as usize + 1)];
-    order.iter().for_each(|row| sizes[class(row)] += 1);
+    for row in order {
+        sizes[class(row)] += 1;
+    }
     let mut seen = vec![0u64; sizes.len()];
     let mut placed: Vec<(f64, u32)> = order
         .iter()
