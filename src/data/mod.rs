@@ -6,6 +6,7 @@
 //! [`input`] reads the files that a trained model is applied to, [`fetch`] downloads data sets. A source is one file here, one variant of
 //! [`SourceConfig`] and one arm in each of its matches. Nothing here knows of models or of the run's seed.
 
+pub mod augment;
 mod dataset;
 mod digits;
 mod fashion_mnist;
@@ -31,6 +32,7 @@ mod text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use augment::AugmentConfig;
 pub use dataset::{Batch, Content, Dataset, Inputs, Samples, Set};
 pub use digits::DigitsConfig;
 pub use fashion_mnist::FashionMnistConfig;
@@ -44,7 +46,7 @@ pub use preprocessing::{Preprocessing, Transform};
 pub use selection::ClassName;
 pub use settings::{DataConfig, DataSettings};
 pub use split::{Part, Split, SplitConfig};
-pub use synthetic::{SyntheticConfig, SyntheticKind};
+pub use synthetic::{SequencesConfig, SyntheticConfig, SyntheticKind};
 pub use text::{Sequences, TextConfig, TextPreprocessing, TextSettings, Texts, Tokenizer};
 
 use crate::Result;

@@ -2,6 +2,8 @@
 
 mod sequences;
 
+pub use sequences::SequencesConfig;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

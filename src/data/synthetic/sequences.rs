@@ -3,9 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::text::Texts;
+use super::super::dataset::{Content, Dataset, Samples};
+use super::super::image::Normalize;
+use super::super::labels::Labels;
+use super::super::text::{TextSettings, Texts, Tokenizer};
+use super::super::{Source, fingerprint};
 use crate::rng::{Purpose, Stream};
 use crate::setting::Problems;
+use crate::target::Targets;
 use crate::{Error, Result};
 
 /// Tokens that no machine has to spare for a made-up data set.
@@ -60,9 +65,8 @@ impl Default for SequencesConfig {
     }
 }
 
-impl SequencesConfig {
-    /// Refuses what cannot be made up.
-    pub fn check(&self, problems: &mut Problems) {
+impl Source for SequencesConfig {
+    fn check(&self, problems: &mut Problems) {
         let samples = (1..=u32::MAX as usize).contains(&self.samples);
         problems.require(samples, "samples", self.samples, "1 to 4294967295");
         let classes = (2..=10_000).contains(&self.num_classes);
@@ -87,11 +91,41 @@ impl SequencesConfig {
         }
     }
 
+    /// Tokens are names and not numbers: there is nothing to scale.
+    fn default_normalize(&self) -> Normalize {
+        Normalize::None
+    }
+
+    fn is_scaled(&self) -> bool {
+        false
+    }
+
+    fn fingerprint(&self) -> Result<String> {
+        Ok(fingerprint::of_parts([("synthetic", b"sequences 1".as_slice())]))
+    }
+
+    fn load(&self) -> Result<Dataset> {
+        let mut problems = Problems::default();
+        self.check(&mut problems);
+        if let Some(problem) = problems.into_found().into_iter().next() {
+            return Err(Error::Request(format!("the data cannot be made up: {}", problem.message)));
+        }
+        let (texts, targets) = self.make()?;
+        // So that a file of such words can be predicted from.
+        let settings =
+            TextSettings { lowercase: false, tokenizer: Tokenizer::Whitespace, ..TextSettings::default() };
+        let classes = (0..self.num_classes).map(|class| class.to_string()).collect();
+        let main = Samples::new(Content::Texts { texts, settings }, Targets::Classes(targets))?;
+        Dataset::new(main, None, Labels::Classes(classes))
+    }
+}
+
+impl SequencesConfig {
     /// The sequences and the class of each; markers are the words `m0`, `m1`, …, the others `w0`, `w1`, ….
     ///
     /// # Errors
     /// [`Error::Environment`] if there is not enough memory.
-    pub fn make(&self) -> Result<(Texts, Vec<u32>)> {
+    fn make(&self) -> Result<(Texts, Vec<u32>)> {
         let markers = (0..self.num_classes).map(|class| format!("m{class}"));
         let fillers = (0..self.vocabulary - self.num_classes).map(|word| format!("w{word}"));
         let words = markers.chain(fillers).collect();
@@ -220,6 +254,17 @@ mod tests {
         };
         let (texts, _) = config.make().unwrap();
         assert_eq!(rows(&texts), [[1, 0], [0, 1], [1, 0], [0, 1]]);
+    }
+
+    #[test]
+    fn a_data_set_of_texts_is_made_of_them() {
+        let data = SequencesConfig { num_classes: 3, ..SequencesConfig::default() }.load().unwrap();
+        assert_eq!(data.labels.classes(), ["0", "1", "2"]);
+        assert_eq!(data.main.targets().classes().unwrap()[..4], [0, 1, 2, 0]);
+        let Content::Texts { texts, settings } = data.main.content() else { panic!("no texts") };
+        assert_eq!((texts.rows(), settings.lowercase), (1000, false));
+        let error = SequencesConfig { samples: 0, ..SequencesConfig::default() }.load().unwrap_err();
+        assert_eq!(error.exit_code(), crate::error::EXIT_REQUEST);
     }
 
     #[test]
