@@ -8,6 +8,7 @@ mod experiments;
 mod explain;
 mod extends;
 mod fetch;
+mod folders;
 mod folds;
 mod fuzzing;
 mod help;

@@ -17,6 +17,8 @@ const MOST_NAMES: usize = 20;
 pub(in super::super) struct Records {
     lines: Lines,
     names: Vec<String>,
+    /// The line in which they stand.
+    names_line: u64,
     /// The fields of the record, one behind the other, without their quotes.
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -38,10 +40,12 @@ impl Records {
     /// Fails if there is no first line or it is not UTF-8.
     pub fn new(file: Peeked) -> Result<Self> {
         let lines = Lines::new(file);
-        let mut records = Self { lines, names: Vec::new(), bytes: Vec::new(), ends: Vec::new(), first: 0 };
+        let mut records =
+            Self { lines, names: Vec::new(), names_line: 1, bytes: Vec::new(), ends: Vec::new(), first: 0 };
         if !records.advance()? {
             return Err(Error::unreadable(records.lines.path(), "is empty"));
         }
+        records.names_line = records.first;
         let name = |column| records.field(column).map(|name| name.trim().to_owned());
         records.names = (0..records.ends.len()).map(name).collect::<Result<_>>()?;
         Ok(records)
@@ -65,7 +69,9 @@ impl Records {
     pub fn find(&self, name: &str) -> Result<Option<usize>> {
         let mut found = self.names.iter().enumerate().filter(|(_, known)| *known == name);
         match (found.next(), found.next()) {
-            (Some(_), Some(_)) => Err(self.lines.refuse(1, &format!(" names two columns `{name}`"))),
+            (Some(_), Some(_)) => {
+                Err(self.lines.refuse(self.names_line, &format!(" names two columns `{name}`")))
+            }
             (column, _) => Ok(column.map(|(position, _)| position)),
         }
     }
@@ -77,7 +83,10 @@ impl Records {
         if known.len() < self.names.len() {
             known.push("…".to_owned());
         }
-        self.lines.refuse(1, &format!(" names no column `{name}`, only {}; {advice}", known.join(", ")))
+        self.lines.refuse(
+            self.names_line,
+            &format!(" names no column `{name}`, only {}; {advice}", known.join(", ")),
+        )
     }
 
     /// Goes to the next record that is not a blank line; whether there was one.

@@ -1,0 +1,90 @@
+//! Folders of images and files of text as data of an experiment.
+
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+
+use crate::workplace::{Workplace, one_line, record};
+
+fn picture(format: ImageFormat, side: u32, rgb: [u8; 3]) -> Vec<u8> {
+    let image = DynamicImage::ImageRgb8(RgbImage::from_pixel(side, side, Rgb(rgb)));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// Reddish and bluish squares, trained on for so long that no doubt is left.
+fn trained() -> Workplace {
+    let workplace = Workplace::new();
+    for shade in 0..20u8 {
+        for (class, rgb) in [("red", [200 + shade, shade, 0]), ("blue", [0, shade, 200 + shade])] {
+            workplace.write(&format!("data/{class}/{shade:02}.png"), picture(ImageFormat::Png, 4, rgb));
+        }
+    }
+    let text = "data = { source = 'images', path = '../data' }\nmodel = { kind = 'mlp', hidden = [8] }\n\
+                train = { epochs = 10, batch_size = 8 }\noptimizer.lr = 0.01\n";
+    workplace.write("experiments/colours.toml", text);
+    workplace.run(&["run", "experiments/colours.toml", "--quiet"]);
+    workplace
+}
+
+#[test]
+fn a_checkpoint_alone_tells_images_of_any_size_and_format_apart() {
+    let workplace = trained();
+    let run = workplace.only_run("colours");
+    assert_eq!(record(&run)["data"]["train"], 32);
+    std::fs::copy(run.join("checkpoints/best.safetensors"), workplace.path().join("moved.safetensors"))
+        .unwrap();
+    std::fs::remove_dir_all(workplace.path().join("runs")).unwrap();
+    std::fs::remove_dir_all(workplace.path().join("data")).unwrap();
+    workplace.write("new/b.jpg", picture(ImageFormat::Jpeg, 40, [250, 20, 20]));
+    workplace.write("new/a.png", picture(ImageFormat::Png, 3, [10, 10, 230]));
+    workplace.write("new/notes.txt", "not an image");
+    let out = workplace.run(&["predict", "moved.safetensors", "new", "new/b.jpg"]);
+    let cells: Vec<Vec<&str>> = out.lines().map(|line| line.split(',').take(3).collect()).collect();
+    assert_eq!(
+        cells,
+        [
+            ["input", "index", "prediction"],
+            ["new/a.png", "0", "blue"],
+            ["new/b.jpg", "0", "red"],
+            ["new/b.jpg", "0", "red"],
+        ]
+    );
+    workplace.write("empty/notes.txt", "not an image");
+    let (code, said) = workplace.fail(&["predict", "moved.safetensors", "empty"]);
+    assert!(code == 2 && said.contains("is a folder without PNG or JPEG files"), "{said}");
+}
+
+#[test]
+fn a_folder_for_each_class_is_evaluated() {
+    let workplace = trained();
+    workplace.write("new/red/b.jpg", picture(ImageFormat::Jpeg, 40, [250, 20, 20]));
+    workplace.write("new/blue/a.png", picture(ImageFormat::Png, 3, [10, 10, 230]));
+    let out = workplace.run(&["evaluate", "last", "new", "--json"]);
+    let table: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((table[0]["samples"].as_u64(), table[0]["accuracy"].as_f64()), (Some(2), Some(1.0)));
+    workplace.write("new/green/a.png", picture(ImageFormat::Png, 3, [10, 230, 10]));
+    let (code, said) = workplace.fail(&["evaluate", "last", "new"]);
+    assert!(code == 2 && said.contains("\"green\" is not one of the model's classes: blue, red"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_with_data_is_told_at_the_setting_that_names_it() {
+    let workplace = Workplace::new();
+    workplace.write("pets/cat/a.png", picture(ImageFormat::Png, 4, [1, 2, 3]));
+    workplace.write("pets/dog/a.png", b"no image");
+    workplace.write("texts.csv", "text,label\ngood,1\nbad,0\n");
+    for (source, path, wanted) in [
+        ("images", "pets", "pets/dog/a.png: is neither a PNG nor a JPEG"),
+        ("text", "texts.csv", "did you mean `data.target = \"label\"`?"),
+        ("text", "absent.csv", "absent.csv: there is no such file"),
+    ] {
+        let text = format!("model.kind = 'mlp'\n[data]\nsource = '{source}'\npath = '{path}'\n");
+        workplace.write("a.toml", text);
+        let (code, said) = workplace.fail(&["plan", "a.toml"]);
+        let said = one_line(&said);
+        assert!(code == 2 && said.contains(wanted), "{said}");
+        if path.starts_with("absent") {
+            assert!(said.contains("a.toml:4:8"), "{said}");
+        }
+    }
+}
