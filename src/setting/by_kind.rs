@@ -81,7 +81,11 @@ fn unite(key: &str, kinds: &[Variant], own: &mut [Map<String, Value>]) -> Value 
     let schemas: Vec<&Value> = with.iter().map(|kind| &kinds[*kind].keys[key]).collect();
     let first = split(schemas[0]);
     let agree = schemas.iter().all(|schema| split(schema).0 == first.0);
-    let mut union = if agree { first.0 } else { Map::new() };
+    let mut union = first.0;
+    if !agree {
+        // A type that all kinds share holds whatever the kind; other words mean something only beside each other.
+        union.retain(|word, value| word == "type" && schemas.iter().all(|schema| schema[word] == *value));
+    }
     for (kind, schema) in with.iter().zip(&schemas) {
         let (_, notes) = split(schema);
         let adds = if agree { Value::Object(notes) } else { (*schema).clone() };
