@@ -8,6 +8,7 @@
 
 pub mod augment;
 mod dataset;
+mod description;
 mod digits;
 mod fashion_mnist;
 pub mod fetch;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use augment::AugmentConfig;
 pub use dataset::{Batch, Content, Dataset, Inputs, Samples, Set};
+pub use description::{ColumnFacts, Description, NumberFacts};
 pub use digits::DigitsConfig;
 pub use fashion_mnist::FashionMnistConfig;
 pub use idx::IdxConfig;

@@ -105,7 +105,7 @@ impl Prepared {
         }
     }
 
-    fn targets(&self, set: Set, rows: &[u32]) -> Result<Targets> {
+    pub(super) fn targets(&self, set: Set, rows: &[u32]) -> Result<Targets> {
         self.selection.renumbered(self.dataset.samples(set)?.targets().at(rows)?)
     }
 
