@@ -1,4 +1,6 @@
 //! The same, composed of candle's operations: for other devices, and as the reference of the tests.
+//!
+//! Runs, samples and groups are one dimension here: candle multiplies no more than that side by side.
 
 use candle_core::Tensor;
 
@@ -22,31 +24,36 @@ pub(super) fn backward(
     dy: &Tensor,
     need: Need,
 ) -> Result<Gradients> {
-    let groups = sizes.how.groups;
-    let by_group = [sizes.runs, sizes.batch, groups, sizes.outputs_of_group(), sizes.pixels()];
     let dy = dy.contiguous()?;
-    let rows = dy.reshape(by_group.to_vec())?;
+    let rows = dy.reshape((parts(sizes), sizes.outputs_of_group(), sizes.pixels()))?;
     let mut gradients = Gradients::default();
     if need.weight {
-        let dw = rows.matmul(&columns(sizes, x)?.transpose(3, 4)?.contiguous()?)?.sum(1)?;
-        gradients.weight = Some(dw.reshape(weight.dims())?);
+        let dw = rows.matmul(&columns(sizes, x)?.transpose(1, 2)?.contiguous()?)?;
+        let numbers = weight.elem_count() / sizes.runs;
+        gradients.weight =
+            Some(dw.reshape((sizes.runs, sizes.batch, numbers))?.sum(1)?.reshape(weight.dims())?);
     }
     if need.bias {
         gradients.bias = Some(dy.sum((1, 3, 4))?);
     }
     if need.input {
-        let columns = kernels(sizes, weight)?.transpose(3, 4)?.contiguous()?.matmul(&rows)?;
+        let columns = kernels(sizes, weight)?.transpose(1, 2)?.contiguous()?.matmul(&rows)?;
         gradients.input = Some(folded(sizes, &columns)?.reshape(x.dims())?);
     }
     Ok(gradients)
 }
 
-/// `[R, B, G, O/G, depth]`, the same for every sample.
+/// R B G.
+fn parts(sizes: &Sizes) -> usize {
+    sizes.runs * sizes.batch * sizes.how.groups
+}
+
+/// `[R B G, O/G, depth]`, the same for every sample.
 fn kernels(sizes: &Sizes, weight: &Tensor) -> Result<Tensor> {
-    let mut shape = [sizes.runs, 1, sizes.how.groups, sizes.outputs_of_group(), sizes.depth()];
-    let weight = weight.contiguous()?.reshape(shape.to_vec())?;
-    shape[1] = sizes.batch;
-    Ok(weight.broadcast_as(shape.to_vec())?.contiguous()?)
+    let numbers = sizes.outputs_of_group() * sizes.depth();
+    let weight = weight.contiguous()?.reshape((sizes.runs, 1, sizes.how.groups, numbers))?;
+    let weight = weight.broadcast_as((sizes.runs, sizes.batch, sizes.how.groups, numbers))?.contiguous()?;
+    Ok(weight.reshape((parts(sizes), sizes.outputs_of_group(), sizes.depth()))?)
 }
 
 /// Where a window looks.
@@ -55,15 +62,14 @@ fn taps(sizes: &Sizes) -> impl Iterator<Item = [usize; 2]> {
     (0..high).flat_map(move |i| (0..wide).map(move |j| [i, j]))
 }
 
-/// `[R, B, G, depth, windows]`.
+/// `[R B G, depth, windows]`.
 fn columns(sizes: &Sizes, x: &Tensor) -> Result<Tensor> {
     let window = &sizes.how.window;
     let images = x.contiguous()?.reshape(((), sizes.input[0], sizes.input[1]))?;
     let images = padded(&images, window, 0.0)?;
-    let parts = taps(sizes).map(|at| pixel(&images, window, sizes.output, at));
-    let columns = Tensor::stack(&parts.collect::<Result<Vec<_>>>()?, 1)?;
-    let shape = [sizes.runs, sizes.batch, sizes.how.groups, sizes.depth(), sizes.pixels()];
-    Ok(columns.reshape(shape.to_vec())?)
+    let looked_at = taps(sizes).map(|at| pixel(&images, window, sizes.output, at));
+    let columns = Tensor::stack(&looked_at.collect::<Result<Vec<_>>>()?, 1)?;
+    Ok(columns.reshape((parts(sizes), sizes.depth(), sizes.pixels()))?)
 }
 
 /// The transpose of [`columns`].
