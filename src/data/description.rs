@@ -1,10 +1,13 @@
 //! What a data set consists of, as plain facts: for `runner data show`.
 
 use super::dataset::{Content, Samples};
-use super::{Part, Prepared};
+use super::{Part, Prepared, Transform};
 use crate::Result;
 use crate::sample::SampleShape;
 use crate::target::Targets;
+
+/// Words of a vocabulary that are shown.
+const COMMON_WORDS: usize = 10;
 
 /// The facts of a data set that is split.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,10 +132,20 @@ impl Prepared {
 }
 
 /// What is known of the content by its sort.
-fn content_facts(_prepared: &Prepared, content: &Content) -> (Vec<ColumnFacts>, Vec<(&'static str, String)>) {
+fn content_facts(prepared: &Prepared, content: &Content) -> (Vec<ColumnFacts>, Vec<(&'static str, String)>) {
     match content {
         Content::Images(images) => {
             (Vec::new(), vec![("values", format!("bytes from 0 to {}", images.maximum()))])
+        }
+        Content::Texts { texts, .. } => {
+            let mean = texts.tokens().len() as f64 / texts.rows().max(1) as f64;
+            let mut facts =
+                vec![("words", format!("{} different ones, {mean:.1} a text", texts.words().len()))];
+            if let Transform::Text(text) = prepared.preprocessing.transform() {
+                let first: Vec<&str> = text.words().take(COMMON_WORDS).collect();
+                facts.push(("vocabulary", format!("{}: {}, …", text.vocabulary_size(), first.join(" "))));
+            }
+            (Vec::new(), facts)
         }
     }
 }

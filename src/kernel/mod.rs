@@ -11,10 +11,17 @@ pub mod batch_norm;
 #[cfg(test)]
 pub(crate) mod checks;
 mod columns;
+pub mod conv2d;
 pub mod dropout;
 mod element;
+mod lanes;
+pub mod layer_norm;
 pub mod linear;
+pub mod pool;
+mod product;
+pub mod row_softmax;
 mod storage;
+pub mod window;
 
 pub mod finite;
 pub mod softmax;

@@ -7,6 +7,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::init::{Distribution, InitConfig};
+use super::orthogonal;
 use crate::kernel::{Element, simd};
 use crate::rng::{Purpose, Stream};
 use crate::{Error, Result};
@@ -19,6 +20,10 @@ pub enum Role {
     LinearWeight = 0x0101,
     /// A linear layer's b.
     LinearBias = 0x0102,
+    /// A convolution's w.
+    ConvWeight = 0x0201,
+    /// A convolution's b.
+    ConvBias = 0x0202,
 }
 
 /// Draws the initial values of a model's parameters, a set for each run.
@@ -87,19 +92,25 @@ impl<'a> Initializer<'a> {
             Error::Environment(format!("not enough memory for a parameter of shape {shape:?}"))
         })?;
         for seed in self.seeds {
-            from.append(Stream::new(*seed, Purpose::Init, ordinal, role as u32), count, &mut numbers);
+            from.append(Stream::new(*seed, Purpose::Init, ordinal, role as u32), shape, &mut numbers);
         }
         Ok(Tensor::from_vec(numbers, self.with_runs(shape), self.device)?)
     }
 }
 
 impl Distribution {
-    fn append<T: Element>(self, stream: Stream, count: usize, out: &mut Vec<T>) {
+    fn append<T: Element>(self, stream: Stream, shape: &[usize], out: &mut Vec<T>) {
+        let count = shape.iter().product();
         match self {
             Self::Uniform { bound } => simd(|| append_uniform(stream, bound, count, out)),
             Self::Normal { mean, std } => {
                 let mut draws = stream.draws();
                 out.extend((0..count).map(|_| T::of(mean + std * draws.normal())));
+            }
+            Self::Orthogonal { gain } => {
+                let rows = shape.first().copied().unwrap_or(1);
+                let numbers = orthogonal::draw(stream, rows, count / rows.max(1));
+                out.extend(numbers.into_iter().map(|number| T::of(gain * number)));
             }
             Self::Zeros => out.resize(out.len() + count, T::ZERO),
         }

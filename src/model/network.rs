@@ -2,10 +2,11 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::chain::{Chain, Ordinals, Place};
 use super::config::ModelConfig;
 use super::initializer::Initializer;
-use super::layer::{Layer, Pass};
-use super::summary::{Summary, SummaryRow};
+use super::layer::Pass;
+use super::summary::Summary;
 use super::transfer::TransferReport;
 use super::{Parameter, weights};
 use crate::sample::SampleShape;
@@ -14,21 +15,13 @@ use crate::{Error, Result};
 /// A model with its weights.
 #[derive(Debug)]
 pub struct Model {
-    layers: Vec<Place>,
+    layers: Chain,
     /// Of one sample, as the data has it.
     input_shape: SampleShape,
     /// Of one sample, as the first layer wants it.
     first_shape: Vec<usize>,
     pub(super) device: Device,
     transferred: Option<TransferReport>,
-}
-
-/// A layer and its place in the list.
-#[derive(Debug)]
-pub(super) struct Place {
-    /// `layers.0`.
-    pub(super) name: String,
-    pub(super) layer: Box<dyn Layer>,
 }
 
 impl Model {
@@ -67,49 +60,23 @@ impl Model {
         let init = Initializer::new(&config.common.init, seeds, dtype, device);
         let first_shape = config.kind.first_shape(input_shape);
         let mut shape = first_shape.clone();
-        let mut layers = Vec::new();
-        let mut types: Vec<&str> = Vec::new();
-        for (index, layer) in config.kind.layers(input_shape, outputs)?.iter().enumerate() {
-            let ordinal = types.iter().filter(|name| **name == layer.type_name()).count();
-            let built = layer.build(&shape, ordinal as u32, &init)?;
-            layers.push(Place { name: format!("layers.{index}"), layer: built });
-            types.push(layer.type_name());
-            shape = layer.output_shape(&shape)?;
-        }
-        Ok(Self {
-            layers,
-            input_shape: input_shape.clone(),
-            first_shape,
-            device: device.clone(),
-            transferred: None,
-        })
+        let layers = config.kind.layers(input_shape, outputs)?;
+        let layers = Chain::build(&layers, "layers", &mut shape, &mut Ordinals::default(), &init)?;
+        let device = device.clone();
+        Ok(Self { layers, input_shape: input_shape.clone(), first_shape, device, transferred: None })
     }
 
     /// Outputs `[R, B, …]` for samples `[R, B, …]` of the input shape.
     pub fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
-        let mut activation = self.arranged(input)?;
-        for Place { layer, .. } in &mut self.layers {
-            activation = layer.forward(&activation, pass)?;
-        }
-        Ok(activation)
+        let input = self.arranged(input)?;
+        self.layers.forward(&input, pass)
     }
 
     /// Sets the gradient of every trainable parameter for the gradient of the last training pass's output.
     ///
     /// No layer computes a gradient that no trainable parameter before it needs.
     pub fn backward(&mut self, gradient: &Tensor) -> Result<()> {
-        let trains = |place: &Place| place.layer.parameters().iter().any(|(_, one)| one.trainable);
-        let Some(first) = self.layers.iter().position(trains) else { return Ok(()) };
-        let mut gradient = gradient.clone();
-        for (index, Place { name, layer }) in self.layers.iter_mut().enumerate().skip(first).rev() {
-            match layer.backward(&gradient, index > first)? {
-                Some(input_gradient) => gradient = input_gradient,
-                None if index > first => {
-                    return Err(Error::Bug(format!("{name} gave no gradient of its input")));
-                }
-                None => {}
-            }
-        }
+        self.layers.backward(gradient, false)?;
         Ok(())
     }
 
@@ -127,8 +94,8 @@ impl Model {
     /// Parameters by name (`layers.0.weight`), in the order of the layers.
     pub fn parameters(&self) -> Vec<(String, &Parameter)> {
         let of = |place: &Place, name: &str| format!("{}.{name}", place.name);
-        self.layers
-            .iter()
+        self.places()
+            .into_iter()
             .flat_map(|place| {
                 place.layer.parameters().into_iter().map(move |(name, one)| (of(place, name), one))
             })
@@ -137,8 +104,8 @@ impl Model {
 
     /// As [`parameters`](Self::parameters), to be changed.
     pub fn parameters_mut(&mut self) -> Vec<(String, &mut Parameter)> {
-        self.layers
-            .iter_mut()
+        self.places_mut()
+            .into_iter()
             .flat_map(|Place { name: place, layer }| {
                 layer.parameters_mut().into_iter().map(move |(name, one)| (format!("{place}.{name}"), one))
             })
@@ -169,36 +136,27 @@ impl Model {
         &self.input_shape
     }
 
-    pub(super) fn places(&self) -> &[Place] {
-        &self.layers
+    /// Every layer, those of blocks among them, in `PyTorch`'s order.
+    pub(super) fn places(&self) -> Vec<&Place> {
+        self.layers.places()
     }
 
-    pub(super) fn places_mut(&mut self) -> &mut [Place] {
-        &mut self.layers
+    pub(super) fn places_mut(&mut self) -> Vec<&mut Place> {
+        self.layers.places_mut()
     }
 
     /// What stands where, and how much there is to train.
     pub fn summary(&self) -> Summary {
-        let mut shape = self.first_shape.clone();
         let mut rows = Vec::new();
-        let (mut parameters, mut trainable) = (0, 0);
-        for Place { name, layer } in &self.layers {
-            shape = layer.output_shape(&shape);
-            let mut count = 0;
-            for (_, one) in layer.parameters() {
-                let numbers: usize = one.value.dims().iter().skip(1).product();
-                count += numbers;
-                trainable += if one.trainable { numbers } else { 0 };
-            }
-            parameters += count;
-            rows.push(SummaryRow {
-                name: name.clone(),
-                kind: layer.describe(),
-                output_shape: shape.clone(),
-                parameters: count,
-            });
+        self.layers.append_rows(&mut self.first_shape.clone(), 0, &mut rows);
+        let numbers = |one: &&Parameter| one.value.dims().iter().skip(1).product::<usize>();
+        let all = self.weights();
+        Summary {
+            input_shape: self.input_shape.clone(),
+            rows,
+            parameters: all.iter().map(numbers).sum(),
+            trainable: all.iter().filter(|one| one.trainable).map(numbers).sum(),
         }
-        Summary { input_shape: self.input_shape.clone(), rows, parameters, trainable }
     }
 }
 
@@ -423,7 +381,7 @@ mod tests {
         // The mask of the first dropout layer shows in the zeros behind it.
         let zeros = |mut model: Model, index: usize| -> Vec<bool> {
             let mut x = normal(3, &[1, 20, 4], DType::F32);
-            for place in &mut model.layers[..=index] {
+            for place in model.places_mut().into_iter().take(index + 1) {
                 x = place.layer.forward(&x, &PASS).unwrap();
             }
             numbers(&x).iter().map(|x| *x == 0.0).collect()
@@ -439,7 +397,7 @@ mod tests {
         let x = normal(1, &[1, 4, 2], DType::F64);
         assert!(model.assert_gradients().is_err());
         // Only the last linear layer trains: the pass must end there.
-        let last = model.layers.len() - 1;
+        let last = model.places().len() - 1;
         for (name, one) in model.parameters_mut() {
             one.trainable = name.starts_with(&format!("layers.{last}."));
         }

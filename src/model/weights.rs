@@ -12,7 +12,8 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::Metadata;
 
-use super::network::{Model, Place};
+use super::chain::Place;
+use super::network::Model;
 use crate::{Error, Result};
 
 /// `PyTorch` writes it, and a file from elsewhere may lack it: nothing is computed from it.

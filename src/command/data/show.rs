@@ -67,6 +67,12 @@ fn settings(args: &DataShowArgs) -> Result<DataConfig> {
     Ok(DataConfig::clone(&first.config.data))
 }
 
+/// A line of at most `width` letters.
+fn shortened(text: &str, width: usize) -> String {
+    let cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    if cut.len() < text.len() { format!("{cut}…\n") } else { format!("{text}\n") }
+}
+
 /// Samples of the training part as they are in the source, those of different classes first.
 fn examples(data: &Arc<Prepared>, count: usize, width: usize) -> Result<String> {
     let rows = data.examples(count)?;
@@ -78,6 +84,15 @@ fn examples(data: &Arc<Prepared>, count: usize, width: usize) -> Result<String> 
                 Ok((picture, format!("{row}: {label}")))
             };
             Ok(gallery(&rows.iter().map(draw).collect::<Result<Vec<_>>>()?, width))
+        }
+        Content::Texts { texts, .. } => {
+            let line = |(row, label): &(u32, String)| {
+                let words = texts.row(*row as usize).unwrap_or_default();
+                let words = words.iter().filter_map(|word| texts.words().get(*word as usize));
+                let text = words.take(width).map(String::as_str).collect::<Vec<_>>().join(" ");
+                shortened(&format!("{row}: {label}: {text}"), width)
+            };
+            Ok(rows.iter().map(line).collect())
         }
     }
 }

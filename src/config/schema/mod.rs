@@ -17,7 +17,7 @@ use crate::data::{DataSettings, SourceConfig, SplitConfig};
 use crate::loss::LossConfig;
 use crate::metric::MetricConfig;
 use crate::model::layer::activation::ActivationConfig;
-use crate::model::{ArchitectureConfig, InitConfig, ModelSettings, RegularizerConfig};
+use crate::model::{ArchitectureConfig, InitConfig, ModelSettings, PoolConfig, RegularizerConfig};
 use crate::optimizer::OptimizerConfig;
 use crate::scheduler::SchedulerConfig;
 use crate::setting::{keys_of, point_at_unknown_keys, settings_schema_of};
@@ -44,6 +44,7 @@ pub fn sections() -> Vec<Section> {
         Section::of::<ArchitectureConfig>("model", keys_of::<ModelSettings>()),
         Section::of::<ActivationConfig>("model.activation", &[]),
         Section::of::<RegularizerConfig>("model.regularizer", &[]),
+        Section::of::<PoolConfig>("model.pool", &[]),
         Section::of::<InitConfig>("model.init", &[]),
         Section::of::<LossConfig>("loss", &[]),
         Section::of::<OptimizerConfig>("optimizer", &[]),
