@@ -13,7 +13,9 @@ pub(crate) mod checks;
 mod columns;
 pub mod dropout;
 mod element;
+pub mod embedding;
 pub mod linear;
+pub mod recurrent;
 mod storage;
 
 pub mod finite;
