@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::init::InitConfig;
 use super::layer::LayerConfig;
 use super::mlp::MlpConfig;
+use super::rnn::RnnConfig;
 use crate::sample::SampleShape;
 use crate::setting::{Flat, Kind, Problems, by_kind, keys_of, read_kind};
 use crate::{Error, Result};
@@ -36,17 +37,25 @@ pub struct ModelSettings {
 pub enum ArchitectureConfig {
     /// Blocks of linear layers.
     Mlp(MlpConfig),
+    /// Recurrent layers over sequences, and a linear layer.
+    Rnn(RnnConfig),
 }
 
 impl Kind for ArchitectureConfig {
-    const KINDS: &'static [&'static str] = &["mlp"];
+    const KINDS: &'static [&'static str] = &["mlp", "rnn"];
 
-    fn read<'de, D: Deserializer<'de>>(_kind: &str, rest: D) -> Result<Self, D::Error> {
-        MlpConfig::deserialize(rest).map(Self::Mlp)
+    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
+        match kind {
+            "rnn" => RnnConfig::deserialize(rest).map(Self::Rnn),
+            _ => MlpConfig::deserialize(rest).map(Self::Mlp),
+        }
     }
 
-    fn keys(_kind: &str) -> &'static [&'static str] {
-        keys_of::<MlpConfig>()
+    fn keys(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "rnn" => keys_of::<RnnConfig>(),
+            _ => keys_of::<MlpConfig>(),
+        }
     }
 }
 
@@ -61,6 +70,7 @@ impl ArchitectureConfig {
     pub fn check(&self, problems: &mut Problems) {
         match self {
             Self::Mlp(config) => config.check(problems),
+            Self::Rnn(config) => config.check(problems),
         }
     }
 
@@ -71,6 +81,7 @@ impl ArchitectureConfig {
     pub fn layers(&self, input: &SampleShape, outputs: usize) -> Result<Vec<LayerConfig>> {
         match self {
             Self::Mlp(config) => Ok(config.layers(numbers(input, "an mlp")?, outputs)),
+            Self::Rnn(config) => config.layers(input, outputs),
         }
     }
 
@@ -78,7 +89,13 @@ impl ArchitectureConfig {
     pub fn first_shape(&self, input: &SampleShape) -> Vec<usize> {
         match self {
             Self::Mlp(_) => vec![input.numbers()],
+            Self::Rnn(_) => RnnConfig::first_shape(input),
         }
+    }
+
+    /// Whether images come to the first layer row by row, the channels of a row side by side.
+    pub(super) fn reads_rows(&self) -> bool {
+        matches!(self, Self::Rnn(_))
     }
 }
 

@@ -17,6 +17,7 @@ mod mlp;
 mod network;
 mod parameter;
 mod regularizer;
+mod rnn;
 mod summary;
 mod weights;
 
@@ -27,5 +28,6 @@ pub use mlp::{ActivationPosition, MlpConfig};
 pub use network::Model;
 pub use parameter::Parameter;
 pub use regularizer::{RegularizerConfig, RegularizerList};
+pub use rnn::{CellKind, RnnConfig, RnnPooling};
 pub use summary::{Summary, SummaryRow};
 pub use weights::read_tensors;

@@ -8,7 +8,9 @@ pub mod batch_norm;
 #[cfg(test)]
 pub(crate) mod checks;
 pub mod dropout;
+pub mod embedding;
 pub mod linear;
+pub mod recurrent;
 
 use std::fmt::Debug;
 
@@ -17,10 +19,13 @@ use candle_core::Tensor;
 use self::activation::ActivationLayer;
 use self::batch_norm::{BatchNorm, BatchNormConfig};
 use self::dropout::{Dropout, DropoutConfig};
+use self::embedding::{Embedding, EmbeddingConfig};
 use self::linear::{Linear, LinearConfig};
+use self::recurrent::{ElmanConfig, Recurrent, RecurrentConfig};
 use super::Parameter;
 use super::initializer::Initializer;
 use crate::kernel::activation::Activation;
+use crate::kernel::recurrent::Cell;
 use crate::{Error, Result};
 
 /// What a forward pass is for.
@@ -102,6 +107,11 @@ pub trait Layer: Debug + Send {
         input.to_vec()
     }
 
+    /// Whether its outputs have no steps any more, so that lengths of sequences mean nothing to what follows.
+    fn ends_time(&self) -> bool {
+        false
+    }
+
     /// The layer as `PyTorch` prints it, in short: `Linear(784, 630)`.
     fn describe(&self) -> String;
 }
@@ -117,6 +127,14 @@ pub enum LayerConfig {
     BatchNorm(BatchNormConfig),
     /// Random zeros.
     Dropout(DropoutConfig),
+    /// A learned row of numbers for each token.
+    Embedding(EmbeddingConfig),
+    /// Elman's recurrent network.
+    Rnn(ElmanConfig),
+    /// A recurrent network with a memory behind gates.
+    Lstm(RecurrentConfig),
+    /// A recurrent network with gated updates.
+    Gru(RecurrentConfig),
 }
 
 impl LayerConfig {
@@ -127,6 +145,8 @@ impl LayerConfig {
             Self::Activation(_) => "activation",
             Self::BatchNorm(_) => "batch_norm",
             Self::Dropout(_) => "dropout",
+            Self::Embedding(_) => "embedding",
+            Self::Rnn(_) | Self::Lstm(_) | Self::Gru(_) => "recurrent",
         }
     }
 
@@ -136,6 +156,10 @@ impl LayerConfig {
             Self::Linear(config) => Ok(vec![config.sizes(input)?.1]),
             Self::BatchNorm(_) => Ok(vec![width(input, "a batch norm")?]),
             Self::Activation(_) | Self::Dropout(_) => Ok(input.to_vec()),
+            Self::Embedding(config) => config.output_shape(input),
+            Self::Rnn(config) => config.layers().output_shape(input),
+            Self::Lstm(config) => config.of(Cell::Lstm).output_shape(input),
+            Self::Gru(config) => config.of(Cell::Gru).output_shape(input),
         }
     }
 
@@ -145,6 +169,10 @@ impl LayerConfig {
             Self::Linear(config) => config.parameter_count(input),
             Self::BatchNorm(_) => Ok(2 * width(input, "a batch norm")? as u64),
             Self::Activation(_) | Self::Dropout(_) => Ok(0),
+            Self::Embedding(config) => config.parameter_count(input),
+            Self::Rnn(config) => config.layers().parameter_count(input),
+            Self::Lstm(config) => config.of(Cell::Lstm).parameter_count(input),
+            Self::Gru(config) => config.of(Cell::Gru).parameter_count(input),
         }
     }
 
@@ -157,6 +185,10 @@ impl LayerConfig {
                 Box::new(BatchNorm::build(config, width(input, "a batch norm")?, init)?)
             }
             Self::Dropout(config) => Box::new(Dropout::new(vec![config.p; init.runs()], ordinal)),
+            Self::Embedding(config) => Box::new(Embedding::build(config, input, ordinal, init)?),
+            Self::Rnn(config) => Box::new(Recurrent::build(&config.layers(), input, ordinal, init)?),
+            Self::Lstm(config) => Box::new(Recurrent::build(&config.of(Cell::Lstm), input, ordinal, init)?),
+            Self::Gru(config) => Box::new(Recurrent::build(&config.of(Cell::Gru), input, ordinal, init)?),
         })
     }
 }
