@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor};
 
 use super::*;
 use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers};
+use crate::kernel::set_threads;
 
 const CELLS: [Cell; 4] = [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru];
 const POOLINGS: [Pooling; 4] = [Pooling::None, Pooling::Last, Pooling::Mean, Pooling::Max];
@@ -133,4 +134,177 @@ fn slices_and_composition_agree() {
             }
         }
     }
+}
+
+#[test]
+fn padding_changes_no_bit() {
+    for cell in CELLS {
+        for pooling in POOLINGS {
+            let mut case = Case::new(cell, true, pooling, 2, 2, DType::F32);
+            case.lengths = Some(vec![2, 4, 1, 3, 0, 4]);
+            case.dropout = Some(Dropout { rates: vec![0.4, 0.1], seeds: vec![1, 2], step: 3, ordinal: 1 });
+            let x = normal(1, &[2, 3, 4, 2], DType::F32);
+            // Three steps more, of what must never be read.
+            let nan = (normal(2, &[2, 3, 3, 2], DType::F32) * f64::NAN).unwrap();
+            let longer = Tensor::cat(&[&x, &nan], 2).unwrap();
+            let (y, longer_y) = (case.forward(&x), case.forward(&longer));
+            let dy = normal(3, y.dims(), DType::F32);
+            let longer_dy = match pooling {
+                Pooling::None => {
+                    assert_eq!(numbers(&longer_y.narrow(2, 0, 4).unwrap()), numbers(&y));
+                    assert!(numbers(&longer_y.narrow(2, 4, 3).unwrap()).iter().all(|y| *y == 0.0));
+                    Tensor::cat(&[&dy, &(longer_y.narrow(2, 0, 3).unwrap() * f64::NAN).unwrap()], 2).unwrap()
+                }
+                _ => {
+                    assert_eq!(numbers(&longer_y), numbers(&y));
+                    dy.clone()
+                }
+            };
+            let mut found = listed(&case.gradients(&x, &dy));
+            let mut longer_found = listed(&case.gradients(&longer, &longer_dy));
+            let (dx, longer_dx) = (found.pop().unwrap(), longer_found.pop().unwrap());
+            for (found, longer) in found.iter().zip(&longer_found) {
+                assert_eq!(numbers(found), numbers(longer));
+            }
+            assert_eq!(numbers(&longer_dx.narrow(2, 0, 4).unwrap()), numbers(&dx));
+            assert!(numbers(&longer_dx.narrow(2, 4, 3).unwrap()).iter().all(|dx| *dx == 0.0));
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_its_parts() {
+    let x = normal(1, &[1, 7, 5, 2], DType::F64);
+    let lengths = vec![2, 5, 1, 3, 0, 5, 4];
+    for cell in CELLS {
+        let mut case = Case::new(cell, true, Pooling::Last, 2, 1, DType::F64);
+        case.lengths = Some(lengths.clone());
+        let y = case.forward(&x);
+        let dy = normal(2, y.dims(), DType::F64);
+        let whole = listed(&case.gradients(&x, &dy));
+        let mut sums: Option<Vec<Tensor>> = None;
+        for (first, count) in [(0, 3), (3, 4)] {
+            case.lengths = Some(lengths[first..first + count].to_vec());
+            let part = |tensor: &Tensor| tensor.narrow(1, first, count).unwrap();
+            assert_same(&case.forward(&part(&x)), &part(&y), 1e-12);
+            let mut found = listed(&case.gradients(&part(&x), &part(&dy)));
+            assert_same(&found.pop().unwrap(), &part(whole.last().unwrap()), 1e-12);
+            sums = Some(match sums {
+                None => found,
+                Some(sums) => sums.iter().zip(&found).map(|(a, b)| (a + b).unwrap()).collect(),
+            });
+        }
+        for (sum, whole) in sums.unwrap().iter().zip(&whole) {
+            assert_same(sum, whole, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn an_evaluation_in_groups_is_the_evaluation_of_all() {
+    let (batch, steps) = (5, 7000);
+    let x = normal(1, &[1, batch, steps, 1], DType::F64);
+    let mut case = Case::new(Cell::Gru, true, Pooling::Mean, 1, 1, DType::F64);
+    case.lengths = Some(vec![7000, 3, 6999, 7000, 1]);
+    let kept = forward(&x, &case.lent(), case.stack, case.lengths.as_deref(), None, true).unwrap().0;
+    assert_same(&case.forward(&x), &kept, 1e-12);
+}
+
+#[test]
+fn runs_beside_each_other_are_the_runs_alone() {
+    let both = Case {
+        lengths: Some(vec![2, 4, 1, 3, 0, 4]),
+        dropout: Some(Dropout { rates: vec![0.4, 0.1], seeds: vec![1, 2], step: 3, ordinal: 1 }),
+        ..Case::new(Cell::Lstm, true, Pooling::Max, 2, 2, DType::F32)
+    };
+    let x = normal(1, &[2, 3, 4, 2], DType::F32);
+    let dy = normal(2, &[2, 3, 6], DType::F32);
+    let together = listed(&both.gradients(&x, &dy));
+    for run in 0..2 {
+        let of = |tensor: &Tensor| tensor.narrow(0, run, 1).unwrap().copy().unwrap();
+        let dropout = both.dropout.as_ref().unwrap();
+        let alone = Case {
+            stack: both.stack,
+            weights: both.weights.iter().map(|one| one.each_ref().map(of)).collect(),
+            lengths: Some(both.lengths.as_ref().unwrap()[3 * run..3 * run + 3].to_vec()),
+            dropout: Some(Dropout {
+                rates: vec![dropout.rates[run]],
+                seeds: vec![dropout.seeds[run]],
+                ..dropout.clone()
+            }),
+        };
+        for (together, alone) in together.iter().zip(listed(&alone.gradients(&of(&x), &of(&dy)))) {
+            assert_eq!(numbers(&of(together)), numbers(&alone));
+        }
+    }
+}
+
+#[test]
+fn every_thread_count_gives_the_same_bits() {
+    let found = || {
+        let mut case = Case::new(Cell::Lstm, true, Pooling::None, 40, 1, DType::F32);
+        case.lengths = Some((0..128).map(|sequence| 1 + sequence % 30).collect());
+        let x = normal(1, &[1, 128, 30, 40], DType::F32);
+        let dy = normal(2, &[1, 128, 30, 6], DType::F32);
+        listed(&case.gradients(&x, &dy)).iter().map(numbers).collect::<Vec<_>>()
+    };
+    let alone = found();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    let together = pool.install(|| {
+        set_threads(2);
+        let found = found();
+        set_threads(1);
+        found
+    });
+    assert!(alone == together);
+}
+
+#[test]
+fn only_what_is_needed_is_computed() {
+    let case = Case::new(Cell::Lstm, false, Pooling::Last, 2, 1, DType::F64);
+    let x = normal(1, &[1, 3, 4, 2], DType::F64);
+    let dy = normal(2, &[1, 3, 3], DType::F64);
+    let all = case.gradients(&x, &dy);
+    let needs = [DirectionNeed::default(), DirectionNeed { weight_hh: true, ..DirectionNeed::default() }];
+    let (_, trace) = forward(&x, &case.lent(), case.stack, None, None, true).unwrap();
+    let found = backward(trace.unwrap(), &case.lent(), &dy, &needs, false).unwrap();
+    assert!(found.input.is_none() && found.weights[0].weight_ih.is_none());
+    let DirectionGradients { weight_ih, weight_hh, bias_ih, bias_hh } = &found.weights[1];
+    assert!(weight_ih.is_none() && bias_ih.is_none() && bias_hh.is_none());
+    assert_same(weight_hh.as_ref().unwrap(), all.weights[1].weight_hh.as_ref().unwrap(), 0.0);
+
+    let (_, trace) = forward(&x, &case.lent(), case.stack, None, None, true).unwrap();
+    let found = backward(trace.unwrap(), &case.lent(), &dy, &[DirectionNeed::default(); 2], true).unwrap();
+    assert_same(&found.input.unwrap(), &all.input.unwrap(), 0.0);
+}
+
+#[test]
+fn a_nan_of_a_sequence_stays_and_shows_in_its_maximum() {
+    let mut numbers_of_x = numbers(&normal(1, &[1, 2, 4, 2], DType::F64));
+    numbers_of_x[2] = f64::NAN;
+    let x = crate::kernel::checks::tensor(&numbers_of_x, &[1, 2, 4, 2]);
+    for cell in CELLS {
+        for pooling in [Pooling::Last, Pooling::Mean, Pooling::Max] {
+            let y = numbers(&Case::new(cell, true, pooling, 2, 1, DType::F64).forward(&x));
+            assert!(y[..6].iter().all(|y| y.is_nan()) && y[6..].iter().all(|y| y.is_finite()), "{cell:?}");
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let case = Case::new(Cell::Gru, true, Pooling::Last, 2, 1, DType::F32);
+    let run = |x: &Tensor, lengths: Option<&[u32]>| forward(x, &case.lent(), case.stack, lengths, None, true);
+    let x = normal(1, &[1, 3, 4, 2], DType::F32);
+    assert!(run(&x, Some(&[1, 2])).is_err(), "a length is missing");
+    assert!(run(&x, Some(&[1, 2, 5])).is_err(), "a sequence is too long");
+    assert!(run(&normal(1, &[1, 3, 4, 3], DType::F32), None).is_err());
+    assert!(run(&normal(1, &[2, 3, 4, 2], DType::F32), None).is_err());
+    assert!(run(&normal(1, &[1, 3, 4], DType::F32), None).is_err());
+    assert!(run(&x.to_dtype(DType::U32).unwrap(), None).is_err());
+    let (_, trace) = run(&x, None).unwrap();
+    let needs = [ALL; 4];
+    assert!(backward(trace.unwrap(), &case.lent(), &normal(1, &[1, 3, 5], DType::F32), &needs, true).is_err());
+    assert_eq!(run(&normal(1, &[1, 0, 4, 2], DType::F32), None).unwrap().0.dims(), [1, 0, 6]);
+    assert_eq!(numbers(&run(&normal(1, &[1, 1, 0, 2], DType::F32), None).unwrap().0), [0.0; 6]);
 }
