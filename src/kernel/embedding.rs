@@ -129,7 +129,8 @@ fn composed_backward(ids: &Tensor, dy: &Tensor, sizes: Sizes, padding: usize) ->
     let Sizes { rows, width, .. } = sizes;
     let zero = Tensor::zeros((rows, width), dy.dtype(), dy.device())?;
     let learns: Vec<u8> = (0..rows).map(|row| u8::from(row != padding)).collect();
-    let learns = Tensor::from_vec(learns, (rows, 1), dy.device())?.broadcast_as((rows, width))?.contiguous()?;
+    let learns =
+        Tensor::from_vec(learns, (rows, 1), dy.device())?.broadcast_as((rows, width))?.contiguous()?;
     let of = |run: usize| -> Result<Tensor> {
         let ids = ids.get(run)?.flatten_all()?.to_device(dy.device())?;
         let dy = dy.get(run)?.contiguous()?.reshape((sizes.ids(), width))?;

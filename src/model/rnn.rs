@@ -233,8 +233,10 @@ mod tests {
         let mut rows = build("hidden_size = 5", &SampleShape::Numbers(vec![3, 8])).unwrap();
         let x = normal(1, &[1, 2, 2, 3, 4], DType::F64);
         let turned = x.permute((0, 1, 3, 2, 4)).unwrap().reshape((1, 2, 3, 8)).unwrap();
-        let (found, expected) =
-            (images.forward(&x, &Pass::EVALUATION).unwrap(), rows.forward(&turned, &Pass::EVALUATION).unwrap());
+        let (found, expected) = (
+            images.forward(&x, &Pass::EVALUATION).unwrap(),
+            rows.forward(&turned, &Pass::EVALUATION).unwrap(),
+        );
         assert_eq!(numbers(&found), numbers(&expected));
         assert_eq!(RnnConfig::first_shape(&SampleShape::Numbers(vec![1, 8, 9])), [8, 9]);
     }

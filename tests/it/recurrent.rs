@@ -17,7 +17,7 @@ use runner::target::Targets;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::workplace::project;
+use crate::workplace::{Workplace, project, record};
 
 const LENGTHS: [u32; 4] = [2, 4, 1, 3];
 const STEPS: usize = 4;
@@ -195,4 +195,33 @@ fn three_epochs_train_as_pytorch_does() {
         }
         eprintln!("trainings in {dtype:?}: worst relative difference {largest:e}");
     }
+}
+
+#[test]
+fn digits_are_read_row_by_row() {
+    let workplace = Workplace::new();
+    let experiment = "
+        [data]
+        source = 'digits'
+        [model]
+        kind = 'rnn'
+        cell = 'gru'
+        hidden_size = 32
+        bidirectional = true
+        [optimizer]
+        kind = 'adam'
+        lr = 0.01
+        [train]
+        epochs = 8
+        batch_size = 64
+    ";
+    workplace.write("rows.toml", experiment);
+    workplace.run(&["run", "rows.toml", "--quiet"]);
+    let run = workplace.only_run("rows");
+    let accuracy = record(&run)["test"]["accuracy"].as_f64().unwrap();
+    assert!(accuracy > 0.9, "{accuracy}");
+    let evaluated: Value = serde_json::from_str(&workplace.run(&["evaluate", "last", "--json"])).unwrap();
+    assert_eq!(evaluated[0]["accuracy"], record(&run)["test"]["accuracy"]);
+    workplace.write("digits.csv", [vec!["1"; 64].join(","), vec!["9"; 64].join(",")].join("\n"));
+    assert_eq!(workplace.run(&["predict", "last", "digits.csv"]).lines().count(), 3);
 }

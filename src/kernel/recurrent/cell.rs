@@ -146,12 +146,15 @@ impl<T: Curve> Backward<'_, T> {
 
     #[inline(always)]
     fn lstm(self) {
-        let Self { gates, cells, cells_before, gradient, state, state_cells, step, column, hidden, .. } = self;
+        let Self { gates, cells, cells_before, gradient, state, state_cells, step, column, hidden, .. } =
+            self;
         let none = vec![T::ZERO; hidden];
         let before = cells_before.chunks_exact(hidden).chain(std::iter::repeat(none.as_slice()));
         let rows = gates.chunks_exact_mut(4 * hidden).zip(cells.chunks_exact(hidden)).zip(before);
         let flows = state.chunks_exact(hidden).zip(state_cells.chunks_exact_mut(hidden));
-        for ((((gates, cells), before), gradient), (state, flow)) in rows.zip(gradient.chunks(step)).zip(flows) {
+        for ((((gates, cells), before), gradient), (state, flow)) in
+            rows.zip(gradient.chunks(step)).zip(flows)
+        {
             let [i, f, g, o] = parts(gates, hidden);
             let (cells, before) = (&cells[..hidden], &before[..hidden]);
             let (gradient, state) = (&gradient[column..][..hidden], &state[..hidden]);

@@ -4,10 +4,14 @@
 //! A step changes the state only where it is real, so a forward direction keeps the state of the last real
 //! step and a reverse one begins there. Numbers at padding are replaced, not multiplied by 0: they may be NaN.
 
+mod pooling;
+
 use candle_core::{D, DType, Device, Tensor};
 
+use self::pooling::{pooled, unpooled};
 use super::packing::Packing;
-use super::{Cell, DirectionGradients, DirectionNeed, Gradients, Plan, Pooling, Weights};
+use super::plan::Plan;
+use super::{Cell, DirectionGradients, DirectionNeed, Gradients, Weights};
 use crate::Result;
 
 #[derive(Debug)]
@@ -49,7 +53,8 @@ pub(super) fn forward(plan: &Plan<'_>, x: &Tensor, keep: bool) -> Result<(Tensor
         let mut outputs = Vec::new();
         let mut directions = Vec::new();
         for (direction, number) in plan.directions_of(layer).enumerate() {
-            let (output, steps) = direction_forward(plan, &plan.weights[number], &input, &real, direction == 1)?;
+            let (output, steps) =
+                direction_forward(plan, &plan.weights[number], &input, &real, direction == 1)?;
             outputs.push(output);
             directions.push(steps);
         }
@@ -254,68 +259,6 @@ fn direction_backward(
     Ok((found, dx))
 }
 
-fn pooled(plan: &Plan<'_>, output: &Tensor, real: &Tensor) -> Result<Tensor> {
-    let (runs, batch, steps, _) = output.dims4()?;
-    if plan.pooling == Pooling::None {
-        return Ok(output.clone());
-    }
-    if steps == 0 {
-        let shape = plan.output_shape(runs, batch, steps);
-        return Ok(Tensor::zeros(shape, output.dtype(), output.device())?);
-    }
-    if plan.pooling == Pooling::Max {
-        let largest = chosen(real, output, &lowest(output)?)?.max(2)?;
-        return chosen(&step_of(real, 0)?, &largest, &largest.zeros_like()?);
-    }
-    let shares = shares(plan, output)?;
-    let counted = chosen(&shares.ne(0.0)?, &(output * &shares)?, &output.zeros_like()?)?;
-    Ok(counted.sum(2)?)
-}
-
-/// Numbers that no maximum is, of the shape of `like`.
-fn lowest(like: &Tensor) -> Result<Tensor> {
-    Ok(Tensor::full(f32::MIN, like.shape(), like.device())?.to_dtype(like.dtype())?)
-}
-
-/// The gradient of the outputs of the last layer.
-fn unpooled(plan: &Plan<'_>, output: &Tensor, real: &Tensor, dy: &Tensor) -> Result<Tensor> {
-    if plan.pooling == Pooling::None {
-        return chosen(real, dy, &dy.zeros_like()?);
-    }
-    if output.dim(2)? == 0 {
-        return Ok(output.zeros_like()?);
-    }
-    let dy = dy.unsqueeze(2)?.broadcast_as(output.shape())?.contiguous()?;
-    if plan.pooling != Pooling::Max {
-        return Ok((dy * shares(plan, output)?)?);
-    }
-    let first = chosen(real, output, &lowest(output)?)?.argmax_keepdim(2)?;
-    let steps = Tensor::arange(0, output.dim(2)? as u32, output.device())?.reshape((1, 1, (), 1))?;
-    let is_first = steps.broadcast_as(output.shape())?.eq(&first.broadcast_as(output.shape())?)?;
-    let found = is_first.where_cond(&dy, &dy.zeros_like()?)?;
-    chosen(real, &found, &found.zeros_like()?)
-}
-
-/// What each output counts in a mean or for the last step, `[R, B, T, D · H]`.
-fn shares(plan: &Plan<'_>, like: &Tensor) -> Result<Tensor> {
-    let (_, _, steps, width) = like.dims4()?;
-    let mut shares = vec![0.0; like.elem_count()];
-    for (sequence, length) in plan.lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
-        for step in 0..*length {
-            let row = &mut shares[(sequence * steps + step) * width..][..width];
-            let (along, against) = row.split_at_mut(plan.hidden);
-            match plan.pooling {
-                Pooling::Last => {
-                    along.fill(f64::from(u8::from(step + 1 == *length)));
-                    against.fill(f64::from(u8::from(step == 0)));
-                }
-                _ => row.fill(1.0 / *length as f64),
-            }
-        }
-    }
-    on_device(shares, like)
-}
-
 /// The mask behind a layer, where the slices of packed rows have it.
 fn mask(plan: &Plan<'_>, layer: usize, like: &Tensor) -> Result<Option<Tensor>> {
     let (runs, batch, steps, width) = like.dims4()?;
@@ -338,7 +281,9 @@ fn mask(plan: &Plan<'_>, layer: usize, like: &Tensor) -> Result<Option<Tensor>> 
 }
 
 fn on_device(numbers: Vec<f64>, like: &Tensor) -> Result<Tensor> {
-    Ok(Tensor::from_vec(numbers, like.shape(), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())?)
+    Ok(Tensor::from_vec(numbers, like.shape(), &Device::Cpu)?
+        .to_dtype(like.dtype())?
+        .to_device(like.device())?)
 }
 
 /// `[R, B, …]` of one step.

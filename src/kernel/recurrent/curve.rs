@@ -94,7 +94,8 @@ mod tests {
             for x in [f32::from_bits(bits), -f32::from_bits(bits)] {
                 let exact = truth(f64::from(x));
                 let ulp = f64::from((exact.abs() as f32).max(f32::MIN_POSITIVE).to_bits().wrapping_add(1));
-                let ulp = f64::from(f32::from_bits(ulp as u32)) - f64::from((exact.abs() as f32).max(f32::MIN_POSITIVE));
+                let ulp = f64::from(f32::from_bits(ulp as u32))
+                    - f64::from((exact.abs() as f32).max(f32::MIN_POSITIVE));
                 worst = worst.max((f64::from(ours(x)) - exact).abs() / ulp);
             }
         }
@@ -106,7 +107,8 @@ mod tests {
         let tangent = simd(|| worst(Curve::tangent, f64::tanh));
         assert!(tangent < 3.0, "tanh is {tangent} off");
         // Below −87 the smallest value stands for smaller ones: no gate can tell.
-        let sigmoid = simd(|| worst(|x| Curve::sigmoid(x.max(-86.0)), |x| 1.0 / (1.0 + (-x.max(-86.0)).exp())));
+        let sigmoid =
+            simd(|| worst(|x| Curve::sigmoid(x.max(-86.0)), |x| 1.0 / (1.0 + (-x.max(-86.0)).exp())));
         assert!(sigmoid < 3.0, "sigmoid is {sigmoid} off");
     }
 

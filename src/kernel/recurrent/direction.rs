@@ -6,27 +6,13 @@
 
 use std::ops::Range;
 
-use super::cell::{Backward, Forward, gates_of};
+use super::cell::{Backward, Forward};
 use super::curve::Curve;
-use super::packing::Packing;
 use super::product::{View, multiply, transposed};
+use super::scene::{Block, Scene};
 use super::{Cell, DirectionNeed};
 use crate::kernel::columns::column_sums;
 use crate::kernel::{Element, simd};
-
-/// What both passes of a direction are over.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Scene<'a> {
-    pub cell: Cell,
-    pub packing: &'a Packing,
-    pub hidden: usize,
-    /// Numbers in a row of the input.
-    pub inputs: usize,
-    /// Numbers in a row of the output, in which this direction's h begins at `column`.
-    pub outputs: usize,
-    pub column: usize,
-    pub reverse: bool,
-}
 
 /// One direction's weights, as `PyTorch` lays them out.
 #[derive(Debug, Clone, Copy)]
@@ -53,55 +39,6 @@ pub(super) struct Found<T> {
     pub hh: Option<Vec<T>>,
     pub bias_ih: Option<Vec<T>>,
     pub bias_hh: Option<Vec<T>>,
-}
-
-/// A part of the weight's rows, and the column of the gates that it belongs to.
-#[derive(Debug, Clone, Copy)]
-struct Block {
-    row: usize,
-    rows: usize,
-    column: usize,
-}
-
-impl Scene<'_> {
-    /// Numbers in a row of gates.
-    fn width(&self) -> usize {
-        gates_of(self.cell) * self.hidden
-    }
-
-    /// Rows of a weight.
-    fn weight_rows(&self) -> usize {
-        self.cell.gates() * self.hidden
-    }
-
-    /// Which rows of the input's weight belong where.
-    fn input_blocks(&self) -> Vec<Block> {
-        let hidden = self.hidden;
-        match self.cell {
-            // r and z stand behind n, for which the state's part stays on its own.
-            Cell::Gru => vec![
-                Block { row: 0, rows: 2 * hidden, column: hidden },
-                Block { row: 2 * hidden, rows: hidden, column: 0 },
-            ],
-            _ => vec![Block { row: 0, rows: self.weight_rows(), column: 0 }],
-        }
-    }
-
-    /// Where the products with the state go.
-    fn state_column(&self) -> usize {
-        self.width() - self.weight_rows()
-    }
-
-    /// The steps in the order in which they are computed.
-    fn order(&self) -> Box<dyn DoubleEndedIterator<Item = usize>> {
-        let steps = 0..self.packing.steps();
-        if self.reverse { Box::new(steps.rev()) } else { Box::new(steps) }
-    }
-
-    fn rows_of<'a, T>(&self, all: &'a [T], rows: Range<usize>, width: usize) -> &'a [T] {
-        debug_assert!(rows.end <= self.packing.rows(), "a row is one of those that are packed");
-        if all.is_empty() { all } else { &all[rows.start * width..rows.end * width] }
-    }
 }
 
 /// Computes h of every row into its column of `output`.
@@ -201,7 +138,8 @@ pub(super) fn backward<T: Curve>(
     through_time(scene, weights.hh, output, &mut gates, &cells, gradient);
     drop(cells);
     let (rows, width, inputs) = (scene.packing.rows(), scene.width(), scene.inputs);
-    let part = |block: Block| View::of(gates.get(block.column..).unwrap_or_default(), rows, block.rows, width);
+    let part =
+        |block: Block| View::of(gates.get(block.column..).unwrap_or_default(), rows, block.rows, width);
     let input_view = View::of(input, rows, inputs, inputs);
     let ih = need.weight_ih.then(|| {
         let mut found = vec![T::ZERO; scene.weight_rows() * inputs];
@@ -224,8 +162,7 @@ pub(super) fn backward<T: Curve>(
         let blocks = scene.input_blocks().into_iter();
         blocks.flat_map(|block| sums[block.column..][..block.rows].iter().map(|sum| T::of(*sum))).collect()
     });
-    let bias_hh =
-        need.bias_hh.then(|| sums[scene.state_column()..].iter().map(|sum| T::of(*sum)).collect());
+    let bias_hh = need.bias_hh.then(|| sums[scene.state_column()..].iter().map(|sum| T::of(*sum)).collect());
     Found { ih, hh, bias_ih, bias_hh }
 }
 

@@ -101,8 +101,7 @@ mod tests {
         let packing = Packing::new(&[2, 0, 3, 2]);
         assert_eq!((packing.steps(), packing.rows(), packing.sequences()), (3, 7, 4));
         let places: Vec<(usize, usize, usize)> = packing.places().collect();
-        let expected =
-            [(0, 2, 0), (1, 0, 0), (2, 3, 0), (3, 2, 1), (4, 0, 1), (5, 3, 1), (6, 2, 2)];
+        let expected = [(0, 2, 0), (1, 0, 0), (2, 3, 0), (3, 2, 1), (4, 0, 1), (5, 3, 1), (6, 2, 2)];
         assert_eq!(places, expected);
         assert_eq!([0, 1, 2].map(|step| packing.before(step, false)), [0..0, 0..3, 3..4]);
         assert_eq!([0, 1, 2].map(|step| packing.before(step, true)), [3..6, 6..7, 0..0]);

@@ -107,7 +107,13 @@ mod tests {
         let mut out = [1.0; 6];
         multiply(&mut out[1..], 3, false, View::of(&left[1..], 2, 2, 4), View::of(&right, 2, 2, 2));
         assert_eq!(out, [1.0, 19.0, 22.0, 1.0, 43.0, 50.0]);
-        multiply(&mut out[1..], 3, true, View::of(&left[1..], 2, 2, 4), View::of(&right, 2, 2, 2).transposed());
+        multiply(
+            &mut out[1..],
+            3,
+            true,
+            View::of(&left[1..], 2, 2, 4),
+            View::of(&right, 2, 2, 2).transposed(),
+        );
         assert_eq!(out, [1.0, 36.0, 45.0, 1.0, 82.0, 103.0]);
     }
 

@@ -3,10 +3,12 @@
 use candle_core::{Device, Tensor};
 
 use super::curve::Curve;
-use super::direction::{self, Flow, Found, Kept, Scene, Slices};
+use super::direction::{self, Flow, Found, Kept, Slices};
 use super::packing::Packing;
+use super::plan::Plan;
 use super::pooling::Pool;
-use super::{DirectionGradients, DirectionNeed, Gradients, Plan, Weights};
+use super::scene::Scene;
+use super::{DirectionGradients, DirectionNeed, Gradients, Weights};
 use crate::Result;
 use crate::kernel::dropout::RunMask;
 use crate::kernel::{Element, read};
@@ -245,9 +247,7 @@ impl<T: Element> Found<T> {
 
     fn tensors(self, like: &Weights<'_>) -> Result<DirectionGradients> {
         let tensor = |numbers: Option<Vec<T>>, like: Option<&Tensor>| match (numbers, like) {
-            (Some(numbers), Some(like)) => {
-                Tensor::from_vec(numbers, like.shape(), &Device::Cpu).map(Some)
-            }
+            (Some(numbers), Some(like)) => Tensor::from_vec(numbers, like.shape(), &Device::Cpu).map(Some),
             _ => Ok(None),
         };
         let [bias_ih, bias_hh] = like.bias.map_or([None; 2], |bias| bias.map(Some));

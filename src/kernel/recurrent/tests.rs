@@ -19,7 +19,14 @@ struct Case {
 }
 
 impl Case {
-    fn new(cell: Cell, bidirectional: bool, pooling: Pooling, inputs: usize, runs: usize, dtype: DType) -> Self {
+    fn new(
+        cell: Cell,
+        bidirectional: bool,
+        pooling: Pooling,
+        inputs: usize,
+        runs: usize,
+        dtype: DType,
+    ) -> Self {
         let stack = Stack { cell, hidden: 3, bidirectional, pooling };
         let (rows, directions) = (cell.gates() * 3, if bidirectional { 2 } else { 1 });
         let weights = (0..2 * directions)
@@ -60,15 +67,14 @@ impl Case {
         let (weights, needs) = (self.lent(), vec![ALL; self.weights.len()]);
         let (runs, batch, steps, _) = x.dims4().unwrap();
         let lengths = real_steps(self.lengths.as_deref(), runs * batch, steps).unwrap();
-        let plan = plan(self.stack, &weights, &lengths, self.dropout.as_ref());
+        let plan = Plan::new(self.stack, &weights, &lengths, self.dropout.as_ref());
         let (y, trace) = composed::forward(&plan, x, true).unwrap();
         let gradients = composed::backward(&plan, trace.unwrap(), dy, &needs, true).unwrap();
         (y, gradients)
     }
 }
 
-const ALL: DirectionNeed =
-    DirectionNeed { weight_ih: true, weight_hh: true, bias_ih: true, bias_hh: true };
+const ALL: DirectionNeed = DirectionNeed { weight_ih: true, weight_hh: true, bias_ih: true, bias_hh: true };
 
 /// Those of all weights in order, and of the input.
 fn listed(gradients: &Gradients) -> Vec<Tensor> {
@@ -116,9 +122,12 @@ fn check_differences(case: &mut Case, x: &Tensor) {
 fn slices_and_composition_agree() {
     for cell in CELLS {
         for (index, pooling) in POOLINGS.into_iter().enumerate() {
-            for (bidirectional, lengths) in
-                [(false, None), (true, None), (false, Some(vec![2, 4, 0, 3, 3, 5])), (true, Some(vec![1, 0, 5, 5, 2, 2]))]
-            {
+            for (bidirectional, lengths) in [
+                (false, None),
+                (true, None),
+                (false, Some(vec![2, 4, 0, 3, 3, 5])),
+                (true, Some(vec![1, 0, 5, 5, 2, 2])),
+            ] {
                 let x = normal(index as u64, &[2, 3, 5, 2], DType::F32);
                 let mut case = Case::new(cell, bidirectional, pooling, 2, 2, DType::F32);
                 case.lengths = lengths;
@@ -304,7 +313,9 @@ fn what_does_not_fit_is_an_error() {
     assert!(run(&x.to_dtype(DType::U32).unwrap(), None).is_err());
     let (_, trace) = run(&x, None).unwrap();
     let needs = [ALL; 4];
-    assert!(backward(trace.unwrap(), &case.lent(), &normal(1, &[1, 3, 5], DType::F32), &needs, true).is_err());
+    assert!(
+        backward(trace.unwrap(), &case.lent(), &normal(1, &[1, 3, 5], DType::F32), &needs, true).is_err()
+    );
     assert_eq!(run(&normal(1, &[1, 0, 4, 2], DType::F32), None).unwrap().0.dims(), [1, 0, 6]);
     assert_eq!(numbers(&run(&normal(1, &[1, 1, 0, 2], DType::F32), None).unwrap().0), [0.0; 6]);
 }

@@ -54,7 +54,9 @@ impl EmbeddingConfig {
     /// [`Error::Request`] if they are no tokens, or more different ones than `num_embeddings`.
     pub fn for_samples(&self, input: &SampleShape) -> Result<Self> {
         let SampleShape::Tokens { vocabulary, .. } = *input else {
-            return Err(Error::Request(format!("an embedding needs sequences of tokens, but samples are {input}")));
+            return Err(Error::Request(format!(
+                "an embedding needs sequences of tokens, but samples are {input}"
+            )));
         };
         let rows = self.num_embeddings.unwrap_or(vocabulary);
         if rows < vocabulary {
@@ -215,7 +217,9 @@ mod tests {
     #[test]
     fn rows_begin_as_in_pytorch_and_padding_at_zero() {
         let many = EmbeddingConfig { num_embeddings: Some(2000), embedding_dim: 10, padding_idx: 7 };
-        for (init, std) in [(InitConfig::Default, 1.0), (InitConfig::XavierNormal(Default::default()), 0.0315)] {
+        for (init, std) in
+            [(InitConfig::Default, 1.0), (InitConfig::XavierNormal(Default::default()), 0.0315)]
+        {
             let initializer = Initializer::new(&init, &[3], DType::F64, &Device::Cpu);
             let layer = Embedding::build(&many, &[4], 0, &initializer).unwrap();
             let weight = numbers(&layer.weight.value);

@@ -22,18 +22,19 @@ mod composed;
 mod curve;
 mod direction;
 mod packing;
+mod plan;
 mod pooling;
 mod product;
+mod scene;
 mod slices;
 #[cfg(test)]
 mod tests;
 
 use candle_core::{DType, Tensor};
 
+use self::plan::Plan;
 use self::slices::RunTrace;
-use super::dropout::RunMask;
 use super::is_cpu;
-use crate::rng::{Purpose, Stream};
 use crate::{Error, Result};
 
 /// What happens at a step.
@@ -110,19 +111,6 @@ pub struct Dropout {
     pub ordinal: u32,
 }
 
-impl Dropout {
-    /// Behind the layer `layer`, in the order of packed rows; none where nothing is dropped.
-    fn mask(&self, run: usize, layer: usize) -> Option<RunMask> {
-        /// Sets these streams apart from those of dropout layers, whose second coordinate is their ordinal alone.
-        const BETWEEN_LAYERS: u32 = 1 << 31;
-        const BITS_OF_LAYER: u32 = 8;
-        let rate = self.rates[run];
-        let place = BETWEEN_LAYERS | (self.ordinal << BITS_OF_LAYER) | layer as u32;
-        let stream = Stream::new(self.seeds[run], Purpose::Dropout, self.step as u32, place);
-        (rate != 0.0).then(|| RunMask::new(stream, rate))
-    }
-}
-
 /// Which gradients of one direction's weights are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each tensor")]
@@ -183,68 +171,6 @@ enum State {
     Composed(composed::Trace),
 }
 
-/// A pass with all that it is over.
-struct Plan<'a> {
-    cell: Cell,
-    hidden: usize,
-    bidirectional: bool,
-    pooling: Pooling,
-    weights: &'a [Weights<'a>],
-    /// The real steps of each sequence, row-major `[R, B]`.
-    lengths: &'a [usize],
-    dropout: Option<&'a Dropout>,
-}
-
-impl Plan<'_> {
-    fn directions(&self) -> usize {
-        if self.bidirectional { 2 } else { 1 }
-    }
-
-    fn layers(&self) -> usize {
-        self.weights.len() / self.directions()
-    }
-
-    /// The places among the weights of a layer's directions.
-    fn directions_of(&self, layer: usize) -> std::ops::Range<usize> {
-        layer * self.directions()..(layer + 1) * self.directions()
-    }
-
-    /// D · H.
-    fn outputs(&self) -> usize {
-        self.directions() * self.hidden
-    }
-
-    /// Numbers in the output of one sequence.
-    fn output_numbers(&self, steps: usize) -> usize {
-        if self.pooling == Pooling::None { steps * self.outputs() } else { self.outputs() }
-    }
-
-    fn output_shape(&self, runs: usize, batch: usize, steps: usize) -> Vec<usize> {
-        match self.pooling {
-            Pooling::None => vec![runs, batch, steps, self.outputs()],
-            _ => vec![runs, batch, self.outputs()],
-        }
-    }
-
-    /// Holds weights to the input and to one another.
-    fn check(&self, [runs, _, _, inputs]: [usize; 4]) -> Result<()> {
-        let rows = self.cell.gates() * self.hidden;
-        let fits = |number: usize, weights: &Weights<'_>| {
-            let inputs = if number < self.directions() { inputs } else { self.outputs() };
-            weights.ih.dims() == [runs, rows, inputs]
-                && weights.hh.dims() == [runs, rows, self.hidden]
-                && weights.bias.is_none_or(|bias| bias.iter().all(|bias| bias.dims() == [runs, rows]))
-        };
-        let is_whole = !self.weights.is_empty() && self.weights.len().is_multiple_of(self.directions());
-        let draws = |one: &Dropout| one.rates.len() == runs && one.seeds.len() == runs;
-        let fit = self.weights.iter().enumerate().all(|(number, weights)| fits(number, weights));
-        if self.hidden > 0 && is_whole && fit && self.dropout.is_none_or(draws) {
-            return Ok(());
-        }
-        Err(Error::Bug("a recurrent layer's weights do not fit its input or one another".into()))
-    }
-}
-
 /// The output for `x` `[R, B, T, F]`, and with `keep` what [`backward`] needs.
 ///
 /// `weights` holds each layer's directions one after the other. `lengths`, row-major `[R, B]`, says how many steps of
@@ -260,7 +186,7 @@ pub fn forward(
     let (runs, batch, steps, inputs) = x.dims4()?;
     let dims = [runs, batch, steps, inputs];
     let lengths = real_steps(lengths, runs * batch, steps)?;
-    let plan = plan(stack, weights, &lengths, dropout.as_ref());
+    let plan = Plan::new(stack, weights, &lengths, dropout.as_ref());
     plan.check(dims)?;
     let (y, state) = if is_cpu(x) {
         match x.dtype() {
@@ -288,7 +214,7 @@ pub fn backward(
     need_input: bool,
 ) -> Result<Gradients> {
     let Trace { stack, lengths, dropout, dims, state } = trace;
-    let plan = plan(stack, weights, &lengths, dropout.as_ref());
+    let plan = Plan::new(stack, weights, &lengths, dropout.as_ref());
     plan.check(dims)?;
     if dy.dims() != plan.output_shape(dims[0], dims[1], dims[2]) || needs.len() != weights.len() {
         return Err(Error::Bug(format!("a recurrent layer was given a gradient of shape {:?}", dy.dims())));
@@ -298,16 +224,6 @@ pub fn backward(
         State::F64(traces) => slices::backward(&plan, dims, traces, dy, needs, need_input),
         State::Composed(trace) => composed::backward(&plan, trace, dy, needs, need_input),
     }
-}
-
-fn plan<'a>(
-    stack: Stack,
-    weights: &'a [Weights<'a>],
-    lengths: &'a [usize],
-    dropout: Option<&'a Dropout>,
-) -> Plan<'a> {
-    let Stack { cell, hidden, bidirectional, pooling } = stack;
-    Plan { cell, hidden, bidirectional, pooling, weights, lengths, dropout }
 }
 
 /// One length for each of so many sequences.

@@ -127,8 +127,7 @@ impl Layer for Recurrent {
     fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         let weights: Vec<Weights<'_>> = self.weights.iter().map(Direction::lent).collect();
         let (dropout, keep) = (self.dropout(pass), pass.is_training());
-        let (output, trace) =
-            recurrent::forward(input, &weights, self.stack, pass.lengths, dropout, keep)?;
+        let (output, trace) = recurrent::forward(input, &weights, self.stack, pass.lengths, dropout, keep)?;
         self.kept = trace;
         Ok(output)
     }
