@@ -188,10 +188,10 @@ mod tests {
     fn tokens_go_through_an_embedding() {
         let model = build("cell = 'gru'\nhidden_size = 8\nbidirectional = true", &TOKENS).unwrap();
         insta::assert_snapshot!(model.summary(), @r"
-        Layer     Kind                                            Output    Parameters
-        layers.0  Embedding(50, 128, padding_idx=0)               [7, 128]       6,400
-        layers.1  GRU(128, 8, bidirectional=True, pooling=last)   [16]           6,624
-        layers.2  Linear(16, 3)                                   [3]               51
+        Layer     Kind                                           Output    Parameters
+        layers.0  Embedding(50, 128, padding_idx=0)              [7, 128]       6,400
+        layers.1  GRU(128, 8, bidirectional=True, pooling=last)  [16]           6,624
+        layers.2  Linear(16, 3)                                  [3]               51
         Input: sequences of up to 7 of 50 tokens
         Parameters: 13,075, trainable: 13,075
         ");
