@@ -81,14 +81,18 @@ impl Chain {
     /// y for `input`.
     pub(super) fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         let mut activation = input.clone();
+        let mut pass = *pass;
         for step in &mut self.0 {
             activation = match step {
-                Step::Layer(place) => place.layer.forward(&activation, pass)?,
+                Step::Layer(place) => place.layer.forward(&activation, &pass)?,
                 Step::Residual(block) => {
-                    let body = block.body.forward(&activation, pass)?;
-                    (body + block.shortcut.forward(&activation, pass)?)?
+                    let body = block.body.forward(&activation, &pass)?;
+                    (body + block.shortcut.forward(&activation, &pass)?)?
                 }
             };
+            if matches!(step, Step::Layer(place) if place.layer.ends_time()) {
+                pass = pass.with_lengths(None);
+            }
         }
         Ok(activation)
     }

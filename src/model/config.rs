@@ -11,6 +11,7 @@ use super::init::InitConfig;
 use super::layer::LayerConfig;
 use super::layer::batch_norm::BatchNormConfig;
 use super::mlp::MlpConfig;
+use super::rnn::RnnConfig;
 use super::sequential::SequentialConfig;
 use super::shapes::{self, Visit};
 use super::transfer::Match;
@@ -58,16 +59,19 @@ pub enum ArchitectureConfig {
     Mlp(MlpConfig),
     /// Blocks of convolutions, and linear layers behind them.
     Cnn(CnnConfig),
+    /// Recurrent layers over sequences, and a linear layer.
+    Rnn(RnnConfig),
     /// Layers as they are listed.
     Sequential(SequentialConfig),
 }
 
 impl Kind for ArchitectureConfig {
-    const KINDS: &'static [&'static str] = &["mlp", "cnn", "sequential"];
+    const KINDS: &'static [&'static str] = &["mlp", "cnn", "rnn", "sequential"];
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
         match kind {
             "cnn" => CnnConfig::deserialize(rest).map(Self::Cnn),
+            "rnn" => RnnConfig::deserialize(rest).map(Self::Rnn),
             "sequential" => SequentialConfig::deserialize(rest).map(Self::Sequential),
             _ => MlpConfig::deserialize(rest).map(Self::Mlp),
         }
@@ -77,6 +81,7 @@ impl Kind for ArchitectureConfig {
         match kind {
             "cnn" => keys_of::<CnnConfig>(),
             "sequential" => keys_of::<SequentialConfig>(),
+            "rnn" => keys_of::<RnnConfig>(),
             _ => keys_of::<MlpConfig>(),
         }
     }
@@ -95,6 +100,7 @@ impl ArchitectureConfig {
             Self::Mlp(config) => config.check(problems),
             Self::Cnn(config) => config.check(problems),
             Self::Sequential(config) => config.check(problems),
+            Self::Rnn(config) => config.check(problems),
         }
     }
 
@@ -109,10 +115,8 @@ impl ArchitectureConfig {
                 numbers(input, "a cnn")?;
                 Ok(config.layers(outputs))
             }
-            Self::Sequential(config) => {
-                numbers(input, "a sequential")?;
-                Ok(config.layers(outputs))
-            }
+            Self::Sequential(config) => config.layers(input, outputs),
+            Self::Rnn(config) => config.layers(input, outputs),
         }
     }
 
@@ -120,15 +124,21 @@ impl ArchitectureConfig {
     pub fn first_shape(&self, input: &SampleShape) -> Vec<usize> {
         match self {
             Self::Mlp(_) => vec![input.numbers()],
+            Self::Rnn(_) => RnnConfig::first_shape(input),
             Self::Cnn(_) | Self::Sequential(_) => input.dims(),
         }
+    }
+
+    /// Whether images come to the first layer row by row, the channels of a row side by side.
+    pub(super) fn reads_rows(&self) -> bool {
+        matches!(self, Self::Rnn(_))
     }
 
     /// What messages call the list of its layers.
     fn list(&self) -> &'static str {
         match self {
             Self::Sequential(_) => "model.layers",
-            Self::Mlp(_) | Self::Cnn(_) => "layers",
+            Self::Mlp(_) | Self::Cnn(_) | Self::Rnn(_) => "layers",
         }
     }
 }

@@ -24,6 +24,16 @@ pub enum Role {
     ConvWeight = 0x0201,
     /// A convolution's b.
     ConvBias = 0x0202,
+    /// An embedding's w.
+    EmbeddingWeight = 0x0e01,
+    /// A recurrent layer's weight of the input.
+    RecurrentWeightIh = 0x0f01,
+    /// A recurrent layer's weight of the state.
+    RecurrentWeightHh = 0x0f02,
+    /// The bias beside the weight of the input.
+    RecurrentBiasIh = 0x0f03,
+    /// The bias beside the weight of the state.
+    RecurrentBiasHh = 0x0f04,
 }
 
 /// Draws the initial values of a model's parameters, a set for each run.
@@ -49,6 +59,21 @@ impl<'a> Initializer<'a> {
     /// `[R, shape…]` for a weight with `fans = [fan_in, fan_out]`.
     pub fn weight(&self, ordinal: u32, role: Role, shape: &[usize], fans: [usize; 2]) -> Result<Tensor> {
         self.draw(self.config.weight(fans), ordinal, role, shape)
+    }
+
+    /// As [`weight`](Self::weight), but from `default` where the user asked for nothing.
+    pub(super) fn weight_or(
+        &self,
+        default: Distribution,
+        ordinal: u32,
+        role: Role,
+        shape: &[usize],
+        fans: [usize; 2],
+    ) -> Result<Tensor> {
+        match self.config {
+            InitConfig::Default => self.draw(default, ordinal, role, shape),
+            _ => self.weight(ordinal, role, shape, fans),
+        }
     }
 
     /// `[R, shape…]` for the bias of a weight with `fan_in`.

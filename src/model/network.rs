@@ -20,6 +20,8 @@ pub struct Model {
     input_shape: SampleShape,
     /// Of one sample, as the first layer wants it.
     first_shape: Vec<usize>,
+    /// Whether it wants images row by row.
+    reads_rows: bool,
     pub(super) device: Device,
     transferred: Option<TransferReport>,
 }
@@ -62,8 +64,9 @@ impl Model {
         let mut shape = first_shape.clone();
         let layers = config.kind.layers(input_shape, outputs)?;
         let layers = Chain::build(&layers, "layers", &mut shape, &mut Ordinals::default(), &init)?;
+        let (input_shape, reads_rows) = (input_shape.clone(), config.kind.reads_rows());
         let device = device.clone();
-        Ok(Self { layers, input_shape: input_shape.clone(), first_shape, device, transferred: None })
+        Ok(Self { layers, input_shape, first_shape, reads_rows, device, transferred: None })
     }
 
     /// Outputs `[R, B, …]` for samples `[R, B, …]` of the input shape.
@@ -80,15 +83,33 @@ impl Model {
         Ok(())
     }
 
-    /// `input` in the shape that the first layer wants; its numbers are not copied.
+    /// `input` in the shape that the first layer wants; its numbers are not copied but where channels change places.
     fn arranged(&self, input: &Tensor) -> Result<Tensor> {
         let dims = input.dims();
-        if dims.len() < 2 || dims[2..] != self.input_shape.dims()[..] {
+        if !self.fits(input) {
             let expected = &self.input_shape;
             return Err(Error::Bug(format!("a model of samples {expected} was given a batch {dims:?}")));
         }
+        if let SampleShape::Tokens { .. } = self.input_shape {
+            return Ok(input.clone());
+        }
         let shape: Vec<usize> = dims[..2].iter().chain(&self.first_shape).copied().collect();
+        let has_channels = dims.len() == 5 && dims[2] > 1;
+        if self.reads_rows && has_channels {
+            return Ok(input.transpose(2, 3)?.contiguous()?.reshape(shape)?);
+        }
         Ok(if shape == dims { input.clone() } else { input.reshape(shape)? })
+    }
+
+    /// Whether a batch is of samples as they were told; sequences of tokens may be shorter than the longest.
+    fn fits(&self, input: &Tensor) -> bool {
+        match (&self.input_shape, input.dims()) {
+            (SampleShape::Tokens { longest, .. }, [_, _, steps]) => {
+                input.dtype() == DType::U32 && steps <= longest
+            }
+            (SampleShape::Numbers(shape), [_, _, sides @ ..]) => sides == shape,
+            _ => false,
+        }
     }
 
     /// Parameters by name (`layers.0.weight`), in the order of the layers.

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::layer::LayerConfig;
 use super::layer::linear::LinearConfig;
 use super::layer::residual::check_list;
+use crate::sample::SampleShape;
 use crate::setting::Problems;
+use crate::{Error, Result};
 
 /// `kind = "sequential"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,15 +35,28 @@ impl SequentialConfig {
         self.layers.iter().rposition(|layer| matches!(layer, LayerConfig::Linear(_)))
     }
 
-    /// The layers themselves; the last linear one has so many outputs unless it says otherwise.
-    pub fn layers(&self, outputs: usize) -> Vec<LayerConfig> {
+    /// The layers themselves; the last linear one has so many outputs unless it says otherwise, and an embedding
+    /// as many rows as `input` has tokens.
+    ///
+    /// # Errors
+    /// [`Error::Request`] for tokens without an embedding, and for an embedding without tokens.
+    pub fn layers(&self, input: &SampleShape, outputs: usize) -> Result<Vec<LayerConfig>> {
         let mut layers = self.layers.clone();
+        match layers.first_mut() {
+            Some(LayerConfig::Embedding(config)) => *config = config.for_samples(input)?,
+            _ if matches!(input, SampleShape::Tokens { .. }) => {
+                return Err(Error::Request(format!(
+                    "samples are {input}: `model.layers` must begin with an embedding"
+                )));
+            }
+            _ => {}
+        }
         if let Some(last) = self.last_linear()
             && let LayerConfig::Linear(LinearConfig { out_features: open @ None, .. }) = &mut layers[last]
         {
             *open = Some(outputs);
         }
-        layers
+        Ok(layers)
     }
 }
 

@@ -17,6 +17,7 @@ mod layering;
 mod parity;
 mod predict;
 mod readme;
+mod recurrent;
 mod repeat;
 mod resume;
 mod schema;

@@ -106,6 +106,9 @@ fn combinations_that_cannot_work() {
     .points_at("parts_above_one", &["a.toml:3:9"]);
     Case::whole("[data]\nsource = \"digits\"\nsplit = { folds = 5, valid = 0.2 }\n[model]\nkind = \"mlp\"\n")
         .points_at("folds_and_a_validation_part", &["a.toml:3:30"]);
+    let rnn = "[data]\nsource = \"digits\"\n[model]\nkind = \"rnn\"\n";
+    Case::whole(format!("{rnn}embedding = 0\nhidden_size = 0\nnum_layers = 101\ndropout = 2\n"))
+        .points_at("recurrent_sizes", &["a.toml:5:13", "a.toml:6:15", "a.toml:7:14", "a.toml:8:11"]);
     let grid = "[sweep.grid]\n\"optimizer.kind\" = [\"adam\", \"sgd\"]\n\"optimizer.nesterov\" = [false, true]\n\
                 \"optimizer.momentum\" = [0.9, 0.0]\n";
     Case::new(&format!("\n{grid}")).points_at("in_one_run_of_a_grid", &["a.toml:9:32"]);

@@ -11,11 +11,13 @@ pub mod batch_norm;
 pub(crate) mod checks;
 pub mod conv2d;
 pub mod dropout;
+pub mod embedding;
 pub mod flatten;
 pub mod layer_norm;
 pub mod linear;
 pub mod max_pool2d;
 pub mod pair;
+pub mod recurrent;
 pub mod residual;
 pub mod softmax;
 
@@ -31,16 +33,19 @@ use self::avg_pool2d::{AvgPool2d, AvgPool2dConfig};
 use self::batch_norm::{BatchNorm, BatchNormConfig};
 use self::conv2d::{Conv2d, Conv2dConfig};
 use self::dropout::{Dropout, DropoutConfig};
+use self::embedding::{Embedding, EmbeddingConfig};
 use self::flatten::Flatten;
 use self::layer_norm::{LayerNorm, LayerNormConfig};
 use self::linear::{Linear, LinearConfig};
 use self::max_pool2d::{MaxPool2d, MaxPool2dConfig};
+use self::recurrent::{ElmanConfig, Recurrent, RecurrentConfig};
 use self::residual::ResidualConfig;
 use self::softmax::Softmax;
 use super::Parameter;
 use super::config::NoKeys;
 use super::initializer::Initializer;
 use super::shapes;
+use crate::kernel::recurrent::Cell;
 use crate::kernel::row_softmax::Scale;
 use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
 use crate::{Error, Result};
@@ -124,6 +129,11 @@ pub trait Layer: Debug + Send {
         input.to_vec()
     }
 
+    /// Whether its outputs have no steps any more, so that lengths of sequences mean nothing to what follows.
+    fn ends_time(&self) -> bool {
+        false
+    }
+
     /// The layer as `PyTorch` prints it, in short: `Linear(784, 630)`.
     fn describe(&self) -> String;
 }
@@ -149,6 +159,14 @@ pub enum LayerConfig {
     LayerNorm(LayerNormConfig),
     /// Random zeros.
     Dropout(DropoutConfig),
+    /// A learned row of numbers for each token.
+    Embedding(EmbeddingConfig),
+    /// Elman's recurrent network.
+    Rnn(ElmanConfig),
+    /// A recurrent network with a memory behind gates.
+    Lstm(RecurrentConfig),
+    /// A recurrent network with gated updates.
+    Gru(RecurrentConfig),
     /// All numbers of a sample in a row.
     Flatten,
     /// Shares that add up to 1, over the last dimension. Not before a cross entropy, which has its own.
@@ -189,6 +207,10 @@ impl Kind for LayerConfig {
         "softmax",
         "log_softmax",
         "residual",
+        "embedding",
+        "rnn",
+        "lstm",
+        "gru",
         "relu",
         "leaky_relu",
         "elu",
@@ -212,6 +234,10 @@ impl Kind for LayerConfig {
             "softmax" => NoKeys::deserialize(rest).map(|_| Self::Softmax),
             "log_softmax" => NoKeys::deserialize(rest).map(|_| Self::LogSoftmax),
             "residual" => ResidualConfig::deserialize(rest).map(Self::Residual),
+            "embedding" => EmbeddingConfig::deserialize(rest).map(Self::Embedding),
+            "rnn" => ElmanConfig::deserialize(rest).map(Self::Rnn),
+            "lstm" => RecurrentConfig::deserialize(rest).map(Self::Lstm),
+            "gru" => RecurrentConfig::deserialize(rest).map(Self::Gru),
             "relu" | "leaky_relu" | "elu" | "gelu" | "silu" | "sigmoid" | "tanh" | "softplus" => {
                 // `none` alone is no layer, and it is not among the names.
                 ActivationConfig::read(kind, rest).map(|config| config.layer().unwrap_or(Self::Relu))
@@ -231,6 +257,9 @@ impl Kind for LayerConfig {
             "layer_norm" => keys_of::<LayerNormConfig>(),
             "dropout" => keys_of::<DropoutConfig>(),
             "residual" => keys_of::<ResidualConfig>(),
+            "embedding" => keys_of::<EmbeddingConfig>(),
+            "rnn" => keys_of::<ElmanConfig>(),
+            "lstm" | "gru" => keys_of::<RecurrentConfig>(),
             other => ActivationConfig::keys(other),
         }
     }
@@ -258,6 +287,8 @@ impl LayerConfig {
             Self::Softmax => "softmax",
             Self::LogSoftmax => "log_softmax",
             Self::Residual(_) => "residual",
+            Self::Embedding(_) => "embedding",
+            Self::Rnn(_) | Self::Lstm(_) | Self::Gru(_) => "recurrent",
             Self::Relu
             | Self::LeakyRelu(_)
             | Self::Elu(_)
@@ -296,6 +327,9 @@ impl LayerConfig {
             Self::LayerNorm(config) => config.check(problems),
             Self::Dropout(config) => config.check(problems),
             Self::Residual(config) => config.check(problems),
+            Self::Embedding(config) => config.check(problems),
+            Self::Rnn(config) => config.check(problems),
+            Self::Lstm(config) | Self::Gru(config) => config.check(problems),
             other => {
                 if let Some(activation) = other.activation() {
                     activation.check(problems);
@@ -307,6 +341,10 @@ impl LayerConfig {
     /// The shape of one output sample; an error if samples of shape `input` do not fit.
     pub fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         match self {
+            Self::Embedding(config) => config.output_shape(input),
+            Self::Rnn(config) => config.layers().output_shape(input),
+            Self::Lstm(config) => config.of(Cell::Lstm).output_shape(input),
+            Self::Gru(config) => config.of(Cell::Gru).output_shape(input),
             Self::Linear(config) => config.output_shape(input),
             Self::Conv2d(config) => config.output_shape(input),
             Self::MaxPool2d(config) => config.output_shape(input),
@@ -329,6 +367,10 @@ impl LayerConfig {
     pub fn parameter_count(&self, input: &[usize]) -> Result<u64> {
         match self {
             Self::Linear(config) => config.parameter_count(input),
+            Self::Embedding(config) => config.parameter_count(input),
+            Self::Rnn(config) => config.layers().parameter_count(input),
+            Self::Lstm(config) => config.of(Cell::Lstm).parameter_count(input),
+            Self::Gru(config) => config.of(Cell::Gru).parameter_count(input),
             Self::Conv2d(config) => config.parameter_count(input),
             Self::BatchNorm(_) => Ok(2 * BatchNormConfig::channels(input)? as u64),
             Self::LayerNorm(config) => config.parameter_count(input),
@@ -347,6 +389,10 @@ impl LayerConfig {
             Self::BatchNorm(config) => Box::new(BatchNorm::build(config, input, init)?),
             Self::LayerNorm(config) => Box::new(LayerNorm::build(config, input, init)?),
             Self::Dropout(config) => Box::new(Dropout::new(vec![config.p; init.runs()], ordinal)),
+            Self::Embedding(config) => Box::new(Embedding::build(config, input, ordinal, init)?),
+            Self::Rnn(config) => Box::new(Recurrent::build(&config.layers(), input, ordinal, init)?),
+            Self::Lstm(config) => Box::new(Recurrent::build(&config.of(Cell::Lstm), input, ordinal, init)?),
+            Self::Gru(config) => Box::new(Recurrent::build(&config.of(Cell::Gru), input, ordinal, init)?),
             Self::Flatten => Box::new(Flatten::default()),
             Self::Softmax => Box::new(Softmax::new(Scale::Linear)),
             Self::LogSoftmax => Box::new(Softmax::new(Scale::Log)),
