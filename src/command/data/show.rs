@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use textwrap::core::display_width;
+
 use crate::cli::DataShowArgs;
 use crate::config::{Experiment, Layer, Overrides};
 use crate::data::{Content, DataConfig, Prepared, SourceConfig};
@@ -79,5 +81,29 @@ fn examples(data: &Arc<Prepared>, count: usize, width: usize) -> Result<String> 
             };
             Ok(gallery(&rows.iter().map(draw).collect::<Result<Vec<_>>>()?, width))
         }
+        Content::Texts { texts, settings } => {
+            let line = |(row, label): &(u32, String)| {
+                let text = texts.text(*row as usize, settings.tokenizer);
+                first_columns(&format!("{row}: {label}: {text}"), width)
+            };
+            Ok(rows.iter().map(line).collect())
+        }
     }
+}
+
+/// As much of a line as fits, with its end.
+fn first_columns(line: &str, width: usize) -> String {
+    // A text may have anything in it, and a terminal obeys what it is told.
+    let line: String = line.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if display_width(&line) <= width {
+        return format!("{line}\n");
+    }
+    let mut start = String::new();
+    for letter in line.chars() {
+        if display_width(&start) + display_width(letter.encode_utf8(&mut [0; 4])) >= width {
+            break;
+        }
+        start.push(letter);
+    }
+    format!("{start}…\n")
 }
