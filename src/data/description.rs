@@ -1,13 +1,15 @@
 //! What a data set consists of, as plain facts: for `runner data show`.
 
 use super::dataset::{Content, Samples};
-use super::{Part, Prepared, Transform};
+use super::preprocessing::Transform;
+use super::text::Texts;
+use super::{Part, Prepared};
 use crate::Result;
 use crate::sample::SampleShape;
 use crate::target::Targets;
 
-/// Words of a vocabulary that are shown.
-const COMMON_WORDS: usize = 10;
+/// Words of a vocabulary that are named.
+const MOST_FREQUENT: usize = 10;
 
 /// The facts of a data set that is split.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,21 +133,28 @@ impl Prepared {
     }
 }
 
+/// How long texts are, and of what words.
+fn text_facts(prepared: &Prepared, texts: &Texts) -> Vec<(&'static str, String)> {
+    let lengths = || (0..texts.rows()).filter_map(|row| texts.row(row)).map(<[u32]>::len);
+    let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
+    let mean = texts.tokens().len() as f64 / texts.rows().max(1) as f64;
+    let mut facts = vec![
+        ("tokens", format!("{}, {} different ones", texts.tokens().len(), texts.words().len())),
+        ("lengths", format!("from {shortest} to {longest} tokens, mean {mean:.1}")),
+    ];
+    if let Transform::Text(transform) = prepared.preprocessing.transform() {
+        let frequent: Vec<&str> = transform.words().take(MOST_FREQUENT).collect();
+        facts.push(("frequent", frequent.join(" ")));
+    }
+    facts
+}
+
 /// What is known of the content by its sort.
 fn content_facts(prepared: &Prepared, content: &Content) -> (Vec<ColumnFacts>, Vec<(&'static str, String)>) {
     match content {
         Content::Images(images) => {
             (Vec::new(), vec![("values", format!("bytes from 0 to {}", images.maximum()))])
         }
-        Content::Texts { texts, .. } => {
-            let mean = texts.tokens().len() as f64 / texts.rows().max(1) as f64;
-            let mut facts =
-                vec![("words", format!("{} different ones, {mean:.1} a text", texts.words().len()))];
-            if let Transform::Text(text) = prepared.preprocessing.transform() {
-                let first: Vec<&str> = text.words().take(COMMON_WORDS).collect();
-                facts.push(("vocabulary", format!("{}: {}, …", text.vocabulary_size(), first.join(" "))));
-            }
-            (Vec::new(), facts)
-        }
+        Content::Texts { texts, .. } => (Vec::new(), text_facts(prepared, texts)),
     }
 }

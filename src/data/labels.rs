@@ -82,7 +82,7 @@ pub(super) fn shown_classes(classes: &[String]) -> String {
 
 /// The names of classes in the order of their text, whole numbers by their value, and the place that each of `names`
 /// has in it.
-pub(super) fn sorted_classes(names: IndexSet<String>) -> (Vec<String>, Vec<u32>) {
+pub(super) fn sorted_classes(names: &IndexSet<String>) -> (Vec<String>, Vec<u32>) {
     let number = |name: &String| name.parse::<i64>().ok();
     let are_numbers = names.iter().all(|name| number(name).is_some());
     let mut order: Vec<usize> = (0..names.len()).collect();
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn classes_are_sorted_by_text_or_value() {
-        let sorted = |names: &[&str]| sorted_classes(names.iter().map(|name| (*name).to_owned()).collect());
+        let sorted = |names: &[&str]| sorted_classes(&names.iter().map(|name| (*name).to_owned()).collect());
         let (names, places) = sorted(&["pos", "neg", "Zero", "10", "9"]);
         assert_eq!(names, ["10", "9", "Zero", "neg", "pos"]);
         assert_eq!(places, [4, 3, 2, 0, 1]);

@@ -88,3 +88,25 @@ fn what_is_wrong_with_data_is_told_at_the_setting_that_names_it() {
         }
     }
 }
+
+#[test]
+fn texts_are_shown_with_their_words() {
+    let workplace = Workplace::new();
+    workplace.write("texts.csv", "text,target\n\"Good, good film\",pos\n나쁜 영화,neg\ngood\u{7},pos\n");
+    let text = "model.kind = 'mlp'\n[data]\nsource = 'text'\npath = 'texts.csv'\n\
+                split = { train = 1, shuffle = false }\n";
+    workplace.write("a.toml", text);
+    let shown = workplace.run(&["data", "show", "a.toml"]);
+    for wanted in [
+        "shape    sequences of up to 4 of 7 tokens",
+        "lengths  from 1 to 4 tokens, mean 2.3",
+        "frequent  good",
+        "1: neg: 나쁜 영화",
+        "0: pos: good , good film",
+    ] {
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat(&shown).contains(&flat(wanted)), "{wanted}\n{shown}");
+    }
+    let (code, said) = workplace.fail(&["plan", "a.toml"]);
+    assert!(code == 2 && said.contains("an mlp needs samples of numbers"), "{said}");
+}

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use textwrap::core::display_width;
+
 use crate::cli::DataShowArgs;
 use crate::config::{Experiment, Layer, Overrides};
 use crate::data::{Content, DataConfig, Prepared, SourceConfig};
@@ -67,12 +69,6 @@ fn settings(args: &DataShowArgs) -> Result<DataConfig> {
     Ok(DataConfig::clone(&first.config.data))
 }
 
-/// A line of at most `width` letters.
-fn shortened(text: &str, width: usize) -> String {
-    let cut: String = text.chars().take(width.saturating_sub(1)).collect();
-    if cut.len() < text.len() { format!("{cut}…\n") } else { format!("{text}\n") }
-}
-
 /// Samples of the training part as they are in the source, those of different classes first.
 fn examples(data: &Arc<Prepared>, count: usize, width: usize) -> Result<String> {
     let rows = data.examples(count)?;
@@ -85,14 +81,29 @@ fn examples(data: &Arc<Prepared>, count: usize, width: usize) -> Result<String> 
             };
             Ok(gallery(&rows.iter().map(draw).collect::<Result<Vec<_>>>()?, width))
         }
-        Content::Texts { texts, .. } => {
+        Content::Texts { texts, settings } => {
             let line = |(row, label): &(u32, String)| {
-                let words = texts.row(*row as usize).unwrap_or_default();
-                let words = words.iter().filter_map(|word| texts.words().get(*word as usize));
-                let text = words.take(width).map(String::as_str).collect::<Vec<_>>().join(" ");
-                shortened(&format!("{row}: {label}: {text}"), width)
+                let text = texts.text(*row as usize, settings.tokenizer);
+                first_columns(&format!("{row}: {label}: {text}"), width)
             };
             Ok(rows.iter().map(line).collect())
         }
     }
+}
+
+/// As much of a line as fits, with its end.
+fn first_columns(line: &str, width: usize) -> String {
+    // A text may have anything in it, and a terminal obeys what it is told.
+    let line: String = line.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if display_width(&line) <= width {
+        return format!("{line}\n");
+    }
+    let mut start = String::new();
+    for letter in line.chars() {
+        if display_width(&start) + display_width(letter.encode_utf8(&mut [0; 4])) >= width {
+            break;
+        }
+        start.push(letter);
+    }
+    format!("{start}…\n")
 }

@@ -68,7 +68,7 @@ fn next_line(lines: &mut Lines) -> Result<Option<String>> {
     loop {
         let Some((line, _)) = lines.advance()? else { return Ok(None) };
         let line = line.to_vec();
-        let text = lines.text(lines.number(), &line)?;
+        let text = lines.text(lines.number(), &line, 0..line.len())?;
         if !text.trim().is_empty() {
             return Ok(Some(text.to_owned()));
         }
@@ -134,7 +134,8 @@ fn class(source: &Source, column: usize, classes: &[String]) -> Result<Target> {
 
 fn is_csv(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
-    name.ends_with(".csv") || name.ends_with(".csv.gz")
+    let ending = Path::new(name.strip_suffix(".gz").unwrap_or(&name)).extension();
+    ending.is_some_and(|ending| ending == "csv")
 }
 
 #[cfg(test)]

@@ -212,7 +212,9 @@ mod tests {
         let (texts, targets) = config.make().unwrap();
         let (mut counts, mut lengths) = ([[0.0f64; 12]; 2], [0.0f64; 2]);
         for (tokens, target) in rows(&texts).into_iter().zip(&targets) {
-            tokens.iter().for_each(|token| counts[*target as usize][*token as usize] += 1e-4);
+            for token in tokens {
+                counts[*target as usize][*token as usize] += 1e-4;
+            }
             lengths[*target as usize] += tokens.len() as f64 * 1e-4;
         }
         assert_eq!(counts[0][..2], counts[1][..2]);

@@ -1,6 +1,7 @@
 //! The lines of a text file, of which none may fill the memory.
 
 use std::io::{BufRead, BufReader, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::super::file::{Peeked, plain};
@@ -73,11 +74,12 @@ impl Lines {
         self.refuse(line, &format!(" is longer than {} MiB", LONGEST >> 20))
     }
 
-    /// `bytes` of a line as text.
-    pub fn text<'a>(&self, line: u64, bytes: &'a [u8]) -> Result<&'a str> {
-        std::str::from_utf8(bytes).map_err(|error| {
-            let before = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-            self.refuse(line + before as u64, " is not UTF-8; save the file as UTF-8")
+    /// The bytes at `place` in a line as text, or in a record of several lines that begins with line `first`.
+    pub fn text<'a>(&self, first: u64, record: &'a [u8], place: Range<usize>) -> Result<&'a str> {
+        std::str::from_utf8(&record[place.clone()]).map_err(|error| {
+            let before = &record[..place.start + error.valid_up_to()];
+            let line = first + before.split(|byte| *byte == b'\n').count() as u64 - 1;
+            self.refuse(line, " is not UTF-8; save the file as UTF-8")
         })
     }
 }

@@ -189,8 +189,10 @@ impl Source for TextConfig {
             );
             return Err(Error::unreadable(path, reason));
         }
-        let (classes, numbers) = sorted_classes(names);
-        targets.iter_mut().for_each(|target| *target = numbers[*target as usize]);
+        let (classes, numbers) = sorted_classes(&names);
+        for target in &mut targets {
+            *target = numbers[*target as usize];
+        }
         let main = self.samples(texts, targets)?;
         let test = self.test_path.as_deref().map(|path| {
             let known: IndexSet<&str> = classes.iter().map(String::as_str).collect();

@@ -128,7 +128,9 @@ impl TextPreprocessing {
                 .row(*row as usize)
                 .ok_or_else(|| Error::Bug(format!("row {row} was asked for, there are {}", texts.rows())))?;
             longest = longest.max(tokens.len());
-            tokens.iter().for_each(|token| counts[*token as usize] += 1);
+            for token in tokens {
+                counts[*token as usize] += 1;
+            }
         }
         let most = counts.iter().max().copied().unwrap_or(0);
         if most < settings.min_frequency.max(1) {
@@ -240,7 +242,9 @@ mod tests {
 
     fn texts(rows: &[&str], settings: &TextSettings) -> Texts {
         let mut interner = Interner::new(settings.tokenizer, settings.lowercase);
-        rows.iter().for_each(|text| interner.push(text).unwrap());
+        for text in rows {
+            interner.push(text).unwrap();
+        }
         interner.finish()
     }
 

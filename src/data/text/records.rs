@@ -55,8 +55,8 @@ impl Records {
     pub fn column(&self, name: &str, key: &str) -> Result<usize> {
         self.find(name)?.ok_or_else(|| {
             let known = || self.names.iter().map(String::as_str);
-            let usual = TARGETS.into_iter().filter(|_| key == "target");
-            let likely = usual.filter(|usual| known().any(|name| name == *usual)).next();
+            let mut usual = TARGETS.into_iter().filter(|_| key == "target");
+            let likely = usual.find(|usual| known().any(|name| name == *usual));
             let advice = match likely.or_else(|| nearest(name, known())) {
                 Some(likely) => format!("did you mean `data.{key} = \"{likely}\"`?"),
                 None => format!("name the right one with `data.{key}`"),
@@ -108,8 +108,7 @@ impl Records {
     pub fn field(&self, column: usize) -> Result<&str> {
         let end = self.ends.get(column).copied().unwrap_or_default();
         let start = column.checked_sub(1).map_or(0, |before| self.ends[before]);
-        let before = self.bytes[..start].iter().filter(|byte| **byte == b'\n').count();
-        self.lines.text(self.first + before as u64, &self.bytes[start..end])
+        self.lines.text(self.first, &self.bytes, start..end)
     }
 
     /// What is wrong with the record.

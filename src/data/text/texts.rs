@@ -43,6 +43,13 @@ impl Texts {
     pub fn row(&self, row: usize) -> Option<&[u32]> {
         slice(&self.tokens, &self.ends, row)
     }
+
+    /// The tokens of one text as words in a row, which is near to what it was made of.
+    pub fn text(&self, row: usize, tokenizer: Tokenizer) -> String {
+        let words =
+            self.row(row).unwrap_or_default().iter().map(|token| self.words[*token as usize].as_str());
+        words.collect::<Vec<_>>().join(if tokenizer == Tokenizer::Chars { "" } else { " " })
+    }
 }
 
 /// The stretch of `tokens` between two ends.
@@ -109,6 +116,11 @@ mod tests {
         assert_eq!(texts.rows(), 3);
         let rows: Vec<_> = (0..3).map(|row| texts.row(row).unwrap()).collect();
         assert_eq!(rows, [&[0, 1, 0, 2][..], &[], &[2, 3, 4]]);
+        assert_eq!(texts.text(2, Tokenizer::Words), "film : όσος");
+        assert_eq!(
+            (texts.text(0, Tokenizer::Chars), texts.text(1, Tokenizer::Words)),
+            ("good,goodfilm".into(), String::new())
+        );
         assert!(texts.row(3).is_none() && texts.row(usize::MAX).is_none());
     }
 
