@@ -17,6 +17,7 @@ mod mlp;
 mod network;
 mod parameter;
 mod regularizer;
+pub mod state_dict;
 mod summary;
 mod weights;
 
@@ -28,4 +29,4 @@ pub use network::Model;
 pub use parameter::Parameter;
 pub use regularizer::{RegularizerConfig, RegularizerList};
 pub use summary::{Summary, SummaryRow};
-pub use weights::read_tensors;
+pub use weights::{read_tensors, read_tensors_from};
