@@ -8,6 +8,8 @@
 mod archive;
 mod pickle;
 mod rebuild;
+#[cfg(test)]
+mod tests;
 mod value;
 mod view;
 

@@ -21,6 +21,8 @@ pub(super) struct Archive<R> {
     folder: String,
     /// Bytes of the whole file.
     pub length: u64,
+    /// Bytes of it that no entry has had yet.
+    left: u64,
 }
 
 impl<R: Read + Seek> Archive<R> {
@@ -46,7 +48,7 @@ impl<R: Read + Seek> Archive<R> {
             );
         }
         match <[String; 1]>::try_from(folders) {
-            Ok([folder]) => Ok(Self { zip, folder, length }),
+            Ok([folder]) => Ok(Self { zip, folder, length, left: length }),
             Err(found) if found.is_empty() => {
                 Err("is a zip file, but not of torch.save: it has no data.pkl".into())
             }
@@ -102,6 +104,8 @@ impl<R: Read + Seek> Archive<R> {
         if size > most {
             return Err(format!("has the entry `{name}` of more than {} MiB", most >> 20));
         }
+        // Entries that share their bytes would let a small file take as long as a large one.
+        self.left = self.left.checked_sub(size).ok_or("is damaged: its entries overlap")?;
         let mut content = Vec::with_capacity(size as usize);
         entry
             .read_to_end(&mut content)
