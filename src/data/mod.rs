@@ -6,6 +6,7 @@
 //! [`input`] reads the files that a trained model is applied to, [`fetch`] downloads data sets. A source is one file here, one variant of
 //! [`SourceConfig`] and one arm in each of its matches. Nothing here knows of models or of the run's seed.
 
+pub mod augment;
 mod dataset;
 mod digits;
 mod fashion_mnist;
@@ -29,6 +30,7 @@ mod synthetic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use augment::AugmentConfig;
 pub use dataset::{Batch, Content, Dataset, Inputs, Samples, Set};
 pub use digits::DigitsConfig;
 pub use fashion_mnist::FashionMnistConfig;

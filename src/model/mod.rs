@@ -19,6 +19,7 @@ mod parameter;
 mod regularizer;
 pub mod state_dict;
 mod summary;
+mod transfer;
 mod weights;
 
 pub use config::{ArchitectureConfig, ModelConfig, ModelSettings};
@@ -29,4 +30,5 @@ pub use network::Model;
 pub use parameter::Parameter;
 pub use regularizer::{RegularizerConfig, RegularizerList};
 pub use summary::{Summary, SummaryRow};
+pub use transfer::{Match, TransferReport};
 pub use weights::{read_tensors, read_tensors_from};

@@ -53,8 +53,16 @@ pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
     if path.is_dir() {
         return Err(Error::unreadable(path, "is a folder; name the files in it"));
     }
+    rows(Peeked::open(path)?, preprocessing)
+}
+
+/// As [`open`], for a file in memory; `path` is its name.
+pub fn open_bytes(path: &Path, bytes: Vec<u8>, preprocessing: &Preprocessing) -> Result<Rows> {
+    rows(Peeked::from_vec(path, bytes), preprocessing)
+}
+
+fn rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Rows> {
     let Transform::Image(image) = preprocessing.transform();
-    let file = Peeked::open(path)?;
     Ok(match kind(&file)? {
         Kind::Csv => Box::new(csv::Rows::new(file, image)?),
         Kind::Idx => Box::new(idx::Rows::new(IdxReader::new(file)?, image)?),
@@ -68,17 +76,31 @@ pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
 /// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other.
 pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
     let Transform::Image(image) = preprocessing.transform();
-    let classes = preprocessing.classes();
     if path.is_dir() {
         let files = IdxFiles::in_folder(path)?;
         let (images, labels) = files.evaluation_pair();
-        return labelled_idx(IdxReader::open(images)?, labels, image, classes);
+        return labelled_idx(IdxReader::open(images)?, labels, image, preprocessing.classes());
     }
-    let file = Peeked::open(path)?;
+    labelled_rows(Peeked::open(path)?, preprocessing)
+}
+
+/// As [`open_labelled`], for a file in memory; `path` is its name, which tells where IDX labels are.
+pub fn open_labelled_bytes(
+    path: &Path,
+    bytes: Vec<u8>,
+    preprocessing: &Preprocessing,
+) -> Result<LabelledRows> {
+    labelled_rows(Peeked::from_vec(path, bytes), preprocessing)
+}
+
+fn labelled_rows(file: Peeked, preprocessing: &Preprocessing) -> Result<LabelledRows> {
+    let Transform::Image(image) = preprocessing.transform();
+    let classes = preprocessing.classes();
+    let path = file.path.clone();
     match kind(&file)? {
         Kind::Csv => Ok(Box::new(csv::LabelledRows::new(file, image, classes)?)),
-        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(path)?, image, classes),
-        Kind::Png => Err(Error::unreadable(path, "is a PNG, which tells no class; give a CSV or IDX files")),
+        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(&path)?, image, classes),
+        Kind::Png => Err(Error::unreadable(&path, "is a PNG, which tells no class; give a CSV or IDX files")),
     }
 }
 
