@@ -4,6 +4,8 @@ use std::io::{Read, Seek, SeekFrom};
 
 use zip::{CompressionMethod, ZipArchive};
 
+use super::shown;
+
 /// The start of a zip file's last record, which is as long as that where no comment follows.
 const END: ([u8; 4], u64) = (*b"PK\x05\x06", 22);
 /// The record in front of it in files of more than 4 GiB, and in all of `PyTorch`.
@@ -67,8 +69,7 @@ impl<R: Read + Seek> Archive<R> {
     /// The numbers of a storage.
     pub fn storage(&mut self, key: &str) -> Result<Vec<u8>, String> {
         let place = self.place(&format!("data/{key}"));
-        let place =
-            place.ok_or_else(|| format!("is damaged: the numbers `{}` are missing", key.escape_debug()))?;
+        let place = place.ok_or_else(|| format!("is damaged: the numbers `{}` are missing", shown(key)))?;
         self.entry(place, self.length)
     }
 
@@ -91,7 +92,7 @@ impl<R: Read + Seek> Archive<R> {
     /// The content of an entry; its checksum is held against it.
     fn entry(&mut self, place: usize, most: u64) -> Result<Vec<u8>, String> {
         let mut entry = self.zip.by_index(place).map_err(|error| format!("is damaged: {error}"))?;
-        let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
+        let name = shown(&String::from_utf8_lossy(entry.name_raw()));
         if entry.compression() != CompressionMethod::Stored {
             return Err(format!(
                 "has the entry `{name}` packed: save it again with `torch.save`, which packs nothing"

@@ -5,6 +5,7 @@
 //! asks for.
 
 use super::rebuild::{self, Made};
+use super::shown;
 use super::value::{Global, Kind, Object, Value};
 
 /// Instructions that are carried out; each makes one value at most. A tensor takes about forty.
@@ -238,14 +239,14 @@ impl<'a> Machine<'a> {
             ("torch", storage) if storage.ends_with("Storage") => Global::Storage(Kind(name)),
             ("torch", kind) if is_type(kind) => Global::Type(Kind(name)),
             _ if self.makes_object() => {
-                let class = shown(module, name);
+                let class = shown(&format!("{module}.{name}"));
                 return Err(format!(
                     "holds an object of `{class}`, which only its own program can read: \
                      save `model.state_dict()` and nothing else"
                 ));
             }
             _ => {
-                let function = shown(module, name);
+                let function = shown(&format!("{module}.{name}"));
                 return Err(format!("would run `{function}`: only plain state dicts are read"));
             }
         })
@@ -287,14 +288,4 @@ const EMPTY: &str = "is damaged: its pickle takes what it did not put down";
 fn is_type(name: &str) -> bool {
     matches!(name, "uint16" | "uint32" | "uint64" | "complex32")
         || ["float8_", "float4_"].iter().any(|small| name.starts_with(small))
-}
-
-/// A name for a message, cut where a damaged file makes it long.
-fn shown(module: &str, name: &str) -> String {
-    const LONGEST: usize = 80;
-    let whole = format!("{module}.{name}");
-    match whole.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &whole[..end]),
-        None => whole,
-    }
 }

@@ -63,10 +63,10 @@ pub(super) fn storage<'a>(arguments: Value<'a>, objects: &[Object<'a>]) -> Resul
 
 /// Sets attributes of an object: a module's dictionary has `_metadata`, of which nothing is needed here.
 pub(super) fn build<'a>(object: Value<'a>, state: Value<'a>, objects: &[Object<'a>]) -> Result<(), String> {
-    let is_text = |(key, _): &(Value<'a>, Value<'a>)| *key == Value::Text("_metadata");
+    let is_metadata = |(key, _): &(Value<'a>, Value<'a>)| *key == Value::Text("_metadata");
     match (get(object, objects), get(state, objects)) {
         (Some(Object::Dict { ordered: true, .. }), Some(Object::Dict { entries, .. }))
-            if entries.iter().all(is_text) =>
+            if entries.iter().all(is_metadata) =>
         {
             Ok(())
         }

@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::shown;
 use super::value::View;
 
 impl View<'_> {
@@ -9,7 +10,7 @@ impl View<'_> {
     pub fn dtype(&self) -> Result<DType, String> {
         let kind = self.storage.kind;
         let dtype = kind.dtype().ok_or_else(|| {
-            let name = kind.0.chars().take(40).collect::<String>();
+            let name = shown(kind.0);
             format!("is of the type {name}; weights are float16, bfloat16, float32, float64 or int64")
         })?;
         if self.altered {
