@@ -1,4 +1,4 @@
-//! A machine for the instructions that `torch.save` writes: pickle protocol 2 as CPython's pickler uses it.
+//! A machine for the instructions that `torch.save` writes: pickle protocol 2 as Python's pickler uses it.
 //!
 //! The instructions are those of <https://docs.python.org/3/library/pickletools.html>. Nothing is imported
 //! and nothing is called; a pickle that asks for more than tensors need is refused by the name of what it
@@ -254,9 +254,10 @@ impl<'a> Machine<'a> {
 
     /// Whether a global that was just read is a class of which an object is made next.
     fn makes_object(&self) -> bool {
-        let after = match self.rest {
-            [b'q', _, after @ ..] | [b'r', _, _, _, _, after @ ..] => after,
-            after => after,
+        let after = if let [b'q', _, after @ ..] | [b'r', _, _, _, _, after @ ..] = self.rest {
+            after
+        } else {
+            self.rest
         };
         matches!(after, [b')', NEW_OBJECT, ..])
     }

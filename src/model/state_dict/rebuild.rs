@@ -93,10 +93,9 @@ fn view<'a>(
     let (shape, strides) = (numbers(shape)?, numbers(strides)?);
     let offset = whole(offset).ok_or_else(damaged)?;
     let altered = match marks.map(|marks| get(marks, objects)) {
-        None => false,
         Some(Some(Object::Dict { entries, .. })) => !entries.is_empty(),
-        // `None`, as a tensor without marks has them in some versions.
-        Some(None) => false,
+        // Without marks, or with `None` in their place.
+        None | Some(None) => false,
         Some(Some(_)) => return Err(damaged()),
     };
     if shape.len() != strides.len() {

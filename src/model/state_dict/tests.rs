@@ -232,7 +232,7 @@ fn small_pickles_do_not_grow() {
     doubling.extend(b".");
     assert!(refused(&pickled(&doubling)).contains("is damaged"));
     // Deep, and a dictionary that holds itself.
-    let deep = [b"\x80\x02".as_slice(), &[b'('; 100_000], b")", &[b't'; 100_000], b"."].concat();
+    let deep = [b"\x80\x02".as_slice(), &vec![b'('; 100_000], b")", &vec![b't'; 100_000], b"."].concat();
     assert!(refused(&pickled(&deep)).contains("holds no dictionary"));
     assert!(refused(&pickled(b"\x80\x02}q\0X\x05\0\0\0modelh\0s.")).contains("`model` is not a tensor"));
     assert!(refused(&pickled(b"\x80\x02}r\xff\xff\xff\xff.")).contains("leaves out numbers"));
