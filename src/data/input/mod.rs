@@ -75,7 +75,15 @@ pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
     if path.is_dir() {
         return Err(Error::unreadable(path, "is a folder; name the files in it"));
     }
-    let file = Peeked::open(path)?;
+    rows(Peeked::open(path)?, preprocessing)
+}
+
+/// As [`open`], for a file in memory; `path` is its name.
+pub fn open_bytes(path: &Path, bytes: Vec<u8>, preprocessing: &Preprocessing) -> Result<Rows> {
+    rows(Peeked::from_vec(path, bytes), preprocessing)
+}
+
+fn rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Rows> {
     let image = match preprocessing.transform() {
         Transform::Image(image) => image,
         Transform::Text(text) => return Ok(Box::new(text::Rows::new(file, text)?)),
@@ -93,12 +101,8 @@ pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
 /// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other, or a
 /// folder of images for each class. A model of texts needs a CSV.
 pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
-    let classes = preprocessing.classes();
-    let image = match preprocessing.transform() {
-        Transform::Image(image) => image,
-        Transform::Text(text) => return text::labelled(path, text, classes),
-    };
-    if path.is_dir() {
+    if let (true, Transform::Image(image)) = (path.is_dir(), preprocessing.transform()) {
+        let classes = preprocessing.classes();
         let files = match IdxFiles::in_folder(path) {
             Err(_) if images::has_folders(path) => {
                 return picture::labelled(images::classes(path)?, image, classes);
@@ -108,12 +112,30 @@ pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<Label
         let (images, labels) = files.evaluation_pair();
         return labelled_idx(IdxReader::open(images)?, labels, image, classes);
     }
-    let file = Peeked::open(path)?;
+    labelled_rows(Peeked::open(path)?, preprocessing)
+}
+
+/// As [`open_labelled`], for a file in memory; `path` is its name, which tells where IDX labels are.
+pub fn open_labelled_bytes(
+    path: &Path,
+    bytes: Vec<u8>,
+    preprocessing: &Preprocessing,
+) -> Result<LabelledRows> {
+    labelled_rows(Peeked::from_vec(path, bytes), preprocessing)
+}
+
+fn labelled_rows(file: Peeked, preprocessing: &Preprocessing) -> Result<LabelledRows> {
+    let classes = preprocessing.classes();
+    let image = match preprocessing.transform() {
+        Transform::Image(image) => image,
+        Transform::Text(text) => return text::labelled(file, text, classes),
+    };
+    let path = file.path.clone();
     match kind(&file)? {
         Kind::Csv => Ok(Box::new(csv::LabelledRows::new(file, image, classes)?)),
-        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(path)?, image, classes),
+        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(&path)?, image, classes),
         Kind::Picture => Err(Error::unreadable(
-            path,
+            &path,
             "is one image, which tells no class; give a folder with a folder for each class, a CSV or IDX files",
         )),
     }

@@ -91,13 +91,14 @@ impl Iterator for Rows {
 /// The texts of a CSV file with the classes in one of its columns: that of the name that the classes of the model's
 /// source stood in, else `target`, else `label`.
 pub(super) fn labelled(
-    path: &Path,
+    file: Peeked,
     transform: &TextPreprocessing,
     classes: &[String],
 ) -> Result<LabelledRows> {
-    let mut rows = Rows::new(Peeked::open(path)?, transform)?;
+    let path = file.path.clone();
+    let mut rows = Rows::new(file, transform)?;
     let Source::Records(records, _) = &rows.source else {
-        return Err(Error::unreadable(path, "is no CSV, so it tells no classes; give a file named .csv"));
+        return Err(Error::unreadable(&path, "is no CSV, so it tells no classes; give a file named .csv"));
     };
     let mut target = records.find(transform.target_column())?;
     for name in TARGETS {
