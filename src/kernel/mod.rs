@@ -13,6 +13,7 @@ pub(crate) mod checks;
 mod columns;
 pub mod dropout;
 mod element;
+pub mod gradient;
 pub mod linear;
 mod storage;
 
