@@ -9,18 +9,20 @@ use candle_core::{DType, Device, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use runner::loss::LossConfig;
 use runner::model::{Model, ModelConfig, Pass};
-use runner::optimizer::OptimizerConfig;
+use runner::optimizer::{OptimizerConfig, Pace};
 use runner::rng::{Purpose, Stream};
 use runner::setting;
+use runner::target::Targets;
 
 const BATCH: usize = 256;
-const PASS: Pass<'static> = Pass::Training { seeds: &[42], step: 0 };
+const PASS: Pass<'static> = Pass::training(&[42], 0);
 
 fn model(regularizer: &str) -> Model {
     let text = format!("kind = 'mlp'\nregularizer = {regularizer}");
     let table: toml::Table = toml::from_str(&text).expect("the text is TOML");
     let config: ModelConfig = setting::read(&table.into()).expect("the model is a valid one");
-    Model::build(&config, &[1, 28, 28], 10, 42, DType::F32, &Device::Cpu).expect("the model can be built")
+    Model::build(&config, &[1, 28, 28].as_slice().into(), 10, 42, DType::F32, &Device::Cpu)
+        .expect("the model can be built")
 }
 
 fn images() -> Tensor {
@@ -32,16 +34,18 @@ fn images() -> Tensor {
 fn step(criterion: &mut Criterion) {
     runner::device::limit_candle_threads();
     let images = images();
-    let targets: Vec<u32> = (0..BATCH as u32).map(|sample| sample % 10).collect();
+    let targets = Targets::Classes((0..BATCH as u32).map(|sample| sample % 10).collect());
+    let pace = Pace { rate: 1e-3, momentum: None };
     let loss = LossConfig::default().build();
     for (name, regularizer) in [("batch_norm", "'batch_norm'"), ("dropout", "{ kind = 'dropout', p = 0.3 }")]
     {
         let mut group = criterion.benchmark_group(format!("mlp_{name}"));
         group.sample_size(30);
         let mut model = model(regularizer);
-        let mut optimizer = OptimizerConfig::default().build(&model.weights()).expect("Adam can be built");
+        let mut optimizer =
+            OptimizerConfig::default().build(&model.parameters(), false).expect("Adam can be built");
         group.bench_function("forward", |bencher| {
-            bencher.iter(|| black_box(model.forward(&images, &Pass::Evaluation).expect("the shapes fit")));
+            bencher.iter(|| black_box(model.forward(&images, &Pass::EVALUATION).expect("the shapes fit")));
         });
         group.bench_function("step", |bencher| {
             bencher.iter(|| {
@@ -49,7 +53,7 @@ fn step(criterion: &mut Criterion) {
                 let value = loss.evaluate(&outputs, &targets, true).expect("the targets are classes");
                 let gradient = value.gradient.expect("a gradient was asked for");
                 model.backward(&gradient).expect("a forward pass came before");
-                optimizer.step(&mut model.weights_mut(), &[1e-3]).expect("every weight has a gradient");
+                optimizer.step(&mut model.weights_mut(), &[pace]).expect("every weight has a gradient");
             });
         });
         group.finish();

@@ -135,7 +135,7 @@ fn remove(value: &mut Value, dotted: &str, only: Option<&str>) {
     let parent =
         way.split('.').filter(|key| !key.is_empty()).try_fold(value, |value, key| value.get_mut(key));
     if let Some(Value::Object(map)) = parent
-        && only.is_none_or(|only| map.get(last).is_some_and(|value| value.to_string() == only))
+        && only.is_none_or(|only| map.get(last).map(Value::to_string).as_deref() == Some(only))
     {
         map.remove(last);
     }

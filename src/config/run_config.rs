@@ -109,7 +109,7 @@ impl RunConfig {
             "metrics" => self.metrics = other.metrics.clone(),
             "data" => self.data = other.data.clone(),
             "model" => self.model = other.model.clone(),
-            "loss" => self.loss = other.loss.clone(),
+            "loss" => self.loss.clone_from(&other.loss),
             "optimizer" => self.optimizer = other.optimizer.clone(),
             "scheduler" => self.scheduler = other.scheduler.clone(),
             "train" => self.train = other.train.clone(),

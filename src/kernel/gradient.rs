@@ -161,7 +161,11 @@ mod tests {
     fn every_run_is_scaled_by_its_own_factor() {
         let gradient = tensor(&[1.0, -2.0, 3.0, 4.0], &[2, 2]);
         assert_close(&numbers(&scaled(&gradient, &[0.5, 2.0]).unwrap()), &[0.5, -1.0, 6.0, 8.0], 0.0);
-        assert_close(&numbers(&scaled(&gradient.t().unwrap(), &[1.0, 2.0]).unwrap()), &[1.0, 3.0, -4.0, 8.0], 0.0);
+        assert_close(
+            &numbers(&scaled(&gradient.t().unwrap(), &[1.0, 2.0]).unwrap()),
+            &[1.0, 3.0, -4.0, 8.0],
+            0.0,
+        );
         assert!(scaled(&gradient, &[1.0]).is_err());
     }
 

@@ -53,7 +53,8 @@ impl AdagradConfig {
     }
 
     pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
-        let sum = |value: &Tensor| Ok(Sum(value.zeros_like()?.affine(1.0, self.initial_accumulator_value)?));
+        let sum =
+            |value: &Tensor| Ok(Sum(value.zeros_like()?.affine(1.0, self.initial_accumulator_value)?));
         Ok(Box::new(Adagrad { config: self.clone(), slots: Slots::new(grouping, sum)? }))
     }
 }
@@ -80,8 +81,10 @@ impl Optimizer for Adagrad {
     fn step(&mut self, parameters: &mut [&mut Parameter], paces: &[Pace]) -> Result<()> {
         let AdagradConfig { lr_decay, eps, .. } = self.config;
         let before = (self.slots.advance() - 1) as f64;
-        let scalars = |_, pace: &Pace, penalty: f64| {
-            AdagradRun { penalty, rate: pace.rate / (1.0 + before * lr_decay), eps }
+        let scalars = |_, pace: &Pace, penalty: f64| AdagradRun {
+            penalty,
+            rate: pace.rate / (1.0 + before * lr_decay),
+            eps,
         };
         self.slots.update(parameters, paces, scalars, |value, gradient, Sum(sum), runs| {
             adagrad(value, gradient, sum, runs)

@@ -4,8 +4,8 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::slots::{Buffers, Slots};
 use super::grouping::Grouping;
+use super::slots::{Buffers, Slots};
 use super::{Optimizer, Pace, check_betas, check_decay, check_lr, check_not_negative};
 use crate::Result;
 use crate::kernel::update::{AdamRun, Moments, adam};

@@ -92,11 +92,9 @@ mod tests {
 
     #[test]
     fn lists_of_numbers_are_spared_from_decay_if_asked() {
-        assert_eq!(
-            grouped("kind = 'adamw'\ndecay_bias = false"),
-            [(0, 0.01), (0, 0.0), (0, 0.01), (0, 0.0)]
-        );
-        let group = "weight_decay = 1\ndecay_bias = false\ngroups = [{ match = 'layers.2', weight_decay = 2 }]";
+        assert_eq!(grouped("kind = 'adamw'\ndecay_bias = false"), [(0, 0.01), (0, 0.0), (0, 0.01), (0, 0.0)]);
+        let group =
+            "weight_decay = 1\ndecay_bias = false\ngroups = [{ match = 'layers.2', weight_decay = 2 }]";
         assert_eq!(grouped(group), [(0, 1.0), (0, 0.0), (0, 1.0), (1, 0.0)]);
     }
 }

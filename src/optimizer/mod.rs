@@ -258,7 +258,8 @@ mod tests {
             assert_eq!(keys, [RuleConfig::keys(kind), &["decay_bias"]].concat());
             assert_eq!(problems(&written), [""; 0]);
 
-            let groups = "decay_bias = false\ngroups = [{ match = 'layers.0', lr = 0.5 }, { match = 'layers.1' }]";
+            let groups =
+                "decay_bias = false\ngroups = [{ match = 'layers.0', lr = 0.5 }, { match = 'layers.1' }]";
             let config = read(&format!("kind = '{kind}'\nlr = 0.25\n{groups}"));
             assert_eq!(read(&toml::to_string(&config).unwrap()), config);
             assert_eq!(config.rates(), [0.25, 0.5, 0.25]);
@@ -324,12 +325,10 @@ mod tests {
                 "kind = 'adadelta'\nlr = 0\nrho = -0.1\neps = -1\nweight_decay = -1",
                 &["lr", "rho", "eps", "weight_decay"],
             ),
-            ("kind = 'lion'\nlr = 0\nbetas = [1, 1]\nweight_decay = -1", &[
-                "lr",
-                "betas[0]",
-                "betas[1]",
-                "weight_decay",
-            ]),
+            (
+                "kind = 'lion'\nlr = 0\nbetas = [1, 1]\nweight_decay = -1",
+                &["lr", "betas[0]", "betas[1]", "weight_decay"],
+            ),
             (
                 "groups = [{ match = 'layers.0' }, { match = '', lr = 0, weight_decay = -1 }]",
                 &["groups[1].match", "groups[1].lr", "groups[1].weight_decay"],
@@ -343,7 +342,7 @@ mod tests {
     fn a_group_without_a_parameter_is_refused() {
         let names = ["layers.0.weight", "layers.0.bias", "layers.01.weight"];
         let refused = |groups: &str| {
-            let checked = read(&format!("groups = [{groups}]")).check_names(names.into_iter());
+            let checked = read(&format!("groups = [{groups}]")).check_names(&names);
             checked.err().map(|error| error.to_string()).unwrap_or_default()
         };
         assert_eq!(refused("{ match = 'layers.0' }, { match = 'layers.01.weight' }"), "");

@@ -47,7 +47,8 @@ fn train(optimizer: &str, scheduler: &str) -> Vec<f64> {
     let schedule = schedule.build(&Course { lr: config.lr(), epochs: STEPS, steps: STEPS as u64 }).unwrap();
 
     let mut model = network();
-    config.check_names(model.parameters().iter().map(|(name, _)| name.as_str())).unwrap();
+    let parameters = model.parameters();
+    config.check_names(&parameters.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()).unwrap();
     let mut optimizer = config.build(&model.parameters(), cycles).unwrap();
     let loss = LossConfig::default().build();
     let x: Vec<f64> = (0..SAMPLES * 5).map(|i| (i as f64 * 0.9).cos()).collect();
@@ -86,7 +87,6 @@ fn twenty_steps_are_those_of_pytorch() {
         let worst = worst.entry(kind.to_owned()).or_default();
         *worst = worst.max(apart);
     }
-    println!("{worst:?}");
     assert_eq!(worst.len(), RuleConfig::KINDS.len(), "{worst:?}");
 }
 

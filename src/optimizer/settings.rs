@@ -92,13 +92,12 @@ impl Flat<OptimizerSettings, RuleConfig> {
     ///
     /// # Errors
     /// [`Error::Request`] with the name that leads nowhere.
-    pub fn check_names<'a>(&self, names: impl Iterator<Item = &'a str> + Clone) -> Result<()> {
+    pub fn check_names(&self, names: &[&str]) -> Result<()> {
         for (index, group) in self.common.groups.iter().enumerate() {
             let earlier = &self.common.groups[..index];
             let wanted = &group.r#match;
-            let mut matched = names.clone().filter(|name| group.matches(name)).peekable();
+            let mut matched = names.iter().filter(|name| group.matches(name)).peekable();
             if matched.peek().is_none() {
-                let names: Vec<&str> = names.clone().collect();
                 return Err(Error::Request(format!(
                     "optimizer.groups[{index}] matches no parameter: there is no \"{wanted}\" among {}",
                     names.join(", ")
@@ -115,7 +114,11 @@ impl Flat<OptimizerSettings, RuleConfig> {
 
     /// The optimizer for parameters with these names, whose order is that of every later call; state only for
     /// the trainable. With `cycles_momentum` every step brings a momentum of its own.
-    pub fn build(&self, parameters: &[(String, &Parameter)], cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
+    pub fn build(
+        &self,
+        parameters: &[(String, &Parameter)],
+        cycles_momentum: bool,
+    ) -> Result<Box<dyn Optimizer>> {
         let grouping = Grouping::new(&self.common, self.kind.weight_decay(), parameters);
         self.kind.build(&grouping, cycles_momentum)
     }

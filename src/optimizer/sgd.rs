@@ -4,8 +4,8 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::slots::{Buffers, Slots};
 use super::grouping::Grouping;
+use super::slots::{Buffers, Slots};
 use super::{Optimizer, Pace, check_decay, check_lr};
 use crate::Result;
 use crate::kernel::update::{Momentum, SgdRun, sgd};
@@ -56,9 +56,8 @@ impl SgdConfig {
 
     pub(super) fn build(&self, grouping: &Grouping<'_>, cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         let keeps = self.momentum != 0.0 || cycles_momentum;
-        let buffer = |value: &Tensor| -> Result<Buffer> {
-            Ok(Buffer(keeps.then(|| value.zeros_like()).transpose()?))
-        };
+        let buffer =
+            |value: &Tensor| -> Result<Buffer> { Ok(Buffer(keeps.then(|| value.zeros_like()).transpose()?)) };
         Ok(Box::new(Sgd { config: self.clone(), slots: Slots::new(grouping, buffer)? }))
     }
 }

@@ -22,7 +22,7 @@ pub(super) trait Buffers {
 #[derive(Debug)]
 pub(super) struct Slots<S> {
     step: u64,
-    slots: Vec<Option<S>>,
+    kept: Vec<Option<S>>,
     /// The index of each parameter's share.
     share_of: Vec<usize>,
     shares: Vec<Share>,
@@ -35,7 +35,7 @@ impl<S: Buffers> Slots<S> {
         let slot = |parameter: &&Parameter| parameter.trainable.then(|| empty(&parameter.value)).transpose();
         Ok(Self {
             step: 0,
-            slots: grouping.parameters.iter().map(slot).collect::<Result<_>>()?,
+            kept: grouping.parameters.iter().map(slot).collect::<Result<_>>()?,
             share_of: grouping.share_of.clone(),
             shares: grouping.shares.clone(),
             groups: grouping.groups,
@@ -57,8 +57,8 @@ impl<S: Buffers> Slots<S> {
         mut scalars: impl FnMut(usize, &Pace, f64) -> N,
         mut update: impl FnMut(&mut Tensor, &Tensor, &mut S, &[N]) -> Result<()>,
     ) -> Result<()> {
-        if parameters.len() != self.slots.len() {
-            let (built, got) = (self.slots.len(), parameters.len());
+        if parameters.len() != self.kept.len() {
+            let (built, got) = (self.kept.len(), parameters.len());
             return Err(Error::Bug(format!("an optimizer built for {built} parameters got {got}")));
         }
         if !paces.len().is_multiple_of(self.groups) {
@@ -71,7 +71,7 @@ impl<S: Buffers> Slots<S> {
             let of_group = paces[share.group * runs..(share.group + 1) * runs].iter().enumerate();
             numbers.extend(of_group.map(|(run, pace)| scalars(run, pace, share.weight_decay)));
         }
-        let slots = self.slots.iter_mut().zip(&self.share_of);
+        let slots = self.kept.iter_mut().zip(&self.share_of);
         for (index, (parameter, (slot, share))) in parameters.iter_mut().zip(slots).enumerate() {
             if !parameter.trainable {
                 continue;
@@ -126,7 +126,7 @@ impl<S: Buffers> Slots<S> {
         if let Some((name, _)) = state.iter().find(|(name, _)| name != STEP && !known.contains(name)) {
             return Err(refuse(&format!("`{name}` is not part of this optimizer's state")));
         }
-        let buffers = self.slots.iter_mut().flatten().flat_map(Buffers::named_mut);
+        let buffers = self.kept.iter_mut().flatten().flat_map(Buffers::named_mut);
         for ((_, own), new) in buffers.zip(loaded) {
             *own = new;
         }
@@ -135,7 +135,7 @@ impl<S: Buffers> Slots<S> {
     }
 
     fn named(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        self.slots.iter().enumerate().flat_map(|(index, slot)| {
+        self.kept.iter().enumerate().flat_map(|(index, slot)| {
             let named = slot.as_ref().map(Buffers::named).unwrap_or_default();
             named.into_iter().map(move |(name, tensor)| (format!("{index}.{name}"), tensor))
         })

@@ -1,6 +1,6 @@
 //! A factor that the user writes, as `torch.optim.lr_scheduler.LambdaLR`.
 
-use exmex::{Express, FlatEx};
+use exmex::{Express, FlatEx, FloatOpsFactory, MatchLiteral, literal_matcher_from_pattern};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,12 +15,18 @@ const MOST_CHARACTERS: usize = 500;
 /// Epochs that are tried before the training; nobody has so many.
 const MOST_TRIED: usize = 1_000_000;
 
+// With an exponent too, as in 1e-3.
+literal_matcher_from_pattern!(Number, r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?");
+
+type Expression = FlatEx<f64, FloatOpsFactory<f64>, Number>;
+
 /// lr(epoch) = lr · `expression`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LambdaConfig {
     /// The factor of an epoch, counted from 0, as in `0.95 ^ epoch`: with `+ - * / ^`, brackets, `exp`, `ln`,
     /// `log2`, `log10`, `sqrt`, `abs`, `floor`, `ceil`, `round`, `min(a, b)`, `max(a, b)`, `sin`, `cos`, `tan`, `PI` and `E`.
+    /// A sign comes before a power: `-2 ^ 2` is 4.
     pub expression: String,
 }
 
@@ -48,7 +54,7 @@ impl LambdaConfig {
                 "the expression is longer than {MOST_CHARACTERS} characters or has some beyond ASCII"
             )));
         }
-        let parsed: FlatEx<f64> = exmex::parse(text)
+        let parsed = Expression::parse(text)
             .map_err(|error| refuse(format!("\"{text}\" is no expression: {}", error.msg())))?;
         match parsed.var_names().iter().find(|name| *name != EPOCH) {
             Some(name) => Err(refuse(format!("unknown variable `{name}` in \"{text}\""))),
@@ -58,7 +64,7 @@ impl LambdaConfig {
 }
 
 struct Factor {
-    parsed: FlatEx<f64>,
+    parsed: Expression,
     has_epoch: bool,
 }
 
@@ -109,7 +115,8 @@ mod tests {
         assert_eq!(problem("1 - epoch / 4"), "the expression is -0.25 for epoch 5");
         assert_eq!(problem("1 / epoch"), "the expression is inf for epoch 0");
         assert_eq!(problem("sqrt(3 - epoch)"), "the expression is NaN for epoch 4");
-        for broken in ["", "(", "0.95 ^", "epoch)", "1 2", "é", "{é}", "{", "0.5 ^ éé", "1..2", ",", "()"] {
+        for broken in ["", "(", "0.95 ^", "epoch)", "1 2", "é", "{é}", "{", "0.5 ^ éé", "1..2", ",", "()"]
+        {
             assert_ne!(problem(broken), "", "{broken}");
         }
         assert!(problem(&"(".repeat(600)).contains("longer than 500"));
@@ -117,7 +124,10 @@ mod tests {
 
     #[test]
     fn no_text_is_a_panic() {
-        let pieces = ["epoch", "(", ")", "{", "}", "^", "-", "1", ".", "e", "sin", "max", ",", " ", "PI", "x", "\\", "/"];
+        let pieces = [
+            "epoch", "(", ")", "{", "}", "^", "-", "1", ".", "e", "sin", "max", ",", " ", "PI", "x", "\\",
+            "/",
+        ];
         let mut draws = crate::rng::Stream::new(1, crate::rng::Purpose::Synthetic, 0, 0).draws();
         for _ in 0..3000 {
             let length = (draws.uniform() * 12.0) as usize;

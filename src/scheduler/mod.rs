@@ -12,14 +12,14 @@ mod lambda;
 mod linear;
 mod multi_step;
 mod one_cycle;
+#[cfg(test)]
+mod parity;
 mod polynomial;
 mod reduce_on_plateau;
 mod schedule;
 mod settings;
 mod step;
 mod warmup;
-#[cfg(test)]
-mod parity;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -78,7 +78,19 @@ impl Default for CurveConfig {
 }
 
 impl Kind for CurveConfig {
-    const KINDS: &'static [&'static str] = &["constant", "lambda", "step", "multi_step", "exponential", "linear", "polynomial", "cosine", "cosine_warm_restarts", "one_cycle", "reduce_on_plateau"];
+    const KINDS: &'static [&'static str] = &[
+        "constant",
+        "lambda",
+        "step",
+        "multi_step",
+        "exponential",
+        "linear",
+        "polynomial",
+        "cosine",
+        "cosine_warm_restarts",
+        "one_cycle",
+        "reduce_on_plateau",
+    ];
     const DEFAULT: Option<&'static str> = Some("constant");
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
@@ -90,7 +102,9 @@ impl Kind for CurveConfig {
             "linear" => LinearConfig::deserialize(rest).map(Self::Linear),
             "polynomial" => PolynomialConfig::deserialize(rest).map(Self::Polynomial),
             "cosine" => CosineConfig::deserialize(rest).map(Self::Cosine),
-            "cosine_warm_restarts" => CosineWarmRestartsConfig::deserialize(rest).map(Self::CosineWarmRestarts),
+            "cosine_warm_restarts" => {
+                CosineWarmRestartsConfig::deserialize(rest).map(Self::CosineWarmRestarts)
+            }
             "one_cycle" => OneCycleConfig::deserialize(rest).map(Self::OneCycle),
             "reduce_on_plateau" => ReduceOnPlateauConfig::deserialize(rest).map(Self::ReduceOnPlateau),
             _ => ConstantConfig::deserialize(rest).map(Self::Constant),
@@ -304,14 +318,20 @@ mod tests {
             ("kind = 'lambda'\nexpression = '1 - epoch'", &["expression"]),
             ("kind = 'lambda'\nexpression = '6 - epoch'", &[]),
             ("kind = 'lambda'\nexpression = '2 - epoch'\nwarmup = { epochs = 4 }", &[]),
-            ("kind = 'multi_step'\nmilestones = [2, 2, 1]\ngamma = -1", &["milestones[1]", "milestones[2]", "gamma"]),
+            (
+                "kind = 'multi_step'\nmilestones = [2, 2, 1]\ngamma = -1",
+                &["milestones[1]", "milestones[2]", "gamma"],
+            ),
             ("kind = 'exponential'\ngamma = 0", &["gamma"]),
             (
                 "kind = 'linear'\nstart_factor = 0\nend_factor = 1.5\ntotal_iters = 0",
                 &["start_factor", "end_factor", "total_iters"],
             ),
             ("kind = 'polynomial'\ntotal_iters = 0\npower = 0", &["total_iters", "power"]),
-            ("kind = 'cosine_warm_restarts'\nt_0 = 0\nt_mult = 0\neta_min = -1", &["t_0", "t_mult", "eta_min"]),
+            (
+                "kind = 'cosine_warm_restarts'\nt_0 = 0\nt_mult = 0\neta_min = -1",
+                &["t_0", "t_mult", "eta_min"],
+            ),
             ("kind = 'one_cycle'\nmax_lr = 1", &["cycle_momentum"]),
             (
                 "kind = 'one_cycle'\ncycle_momentum = false\nmax_lr = 0\npct_start = 2\nbase_momentum = 1\n\

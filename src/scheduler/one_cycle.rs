@@ -115,11 +115,8 @@ impl OneCycleConfig {
         let first = self.max_lr / self.div_factor;
         let last = first / self.final_div_factor;
         let (low, high) = (self.base_momentum, self.max_momentum);
-        let up = Phase {
-            end: self.pct_start * total - 1.0,
-            rates: (first, self.max_lr),
-            momenta: (high, low),
-        };
+        let up =
+            Phase { end: self.pct_start * total - 1.0, rates: (first, self.max_lr), momenta: (high, low) };
         let phases = if self.three_phase {
             let down = Phase {
                 end: 2.0 * self.pct_start * total - 2.0,

@@ -85,7 +85,6 @@ fn rates_are_those_of_pytorch() {
         let worst = worst.entry(kind).or_default();
         *worst = worst.max(difference(case));
     }
-    println!("{worst:?}");
     assert_eq!(worst.len(), <super::CurveConfig as setting::Kind>::KINDS.len(), "{worst:?}");
 }
 

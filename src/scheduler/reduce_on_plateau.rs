@@ -69,7 +69,12 @@ impl ReduceOnPlateauConfig {
 
     pub(super) fn check(&self, columns: &[String], problems: &mut Problems) {
         check_monitor(self.monitor.as_deref(), columns, problems);
-        problems.require((0.0..1.0).contains(&self.factor), "factor", self.factor, "a number from 0 to below 1");
+        problems.require(
+            (0.0..1.0).contains(&self.factor),
+            "factor",
+            self.factor,
+            "a number from 0 to below 1",
+        );
         check_not_negative("threshold", self.threshold, problems);
         check_not_negative("min_lr", self.min_lr, problems);
         check_not_negative("eps", self.eps, problems);

@@ -20,7 +20,9 @@ pub struct WarmupConfig {
 impl WarmupConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         match (self.steps, self.epochs) {
-            (Some(_), Some(_)) => problems.refuse("epochs", "both `steps` and `epochs`", "expected one of them"),
+            (Some(_), Some(_)) => {
+                problems.refuse("epochs", "both `steps` and `epochs`", "expected one of them");
+            }
             (None, None) => problems.refuse("", "a warm-up without a length", "expected `steps` or `epochs`"),
             _ => {}
         }

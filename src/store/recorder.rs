@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::checksum::checksums;
 use super::file::{self, Durability};
 use super::sync::Unsynced;
-use super::checksum::checksums;
 use super::{RunRecord, Status, checkpoint, layout, metrics, predictions, read_timing, steps, timing};
 use crate::Result;
 use crate::train::event::{Ending, Event, Observer, Outcome, Row, Snapshot, StepRow, Timing};

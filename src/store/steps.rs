@@ -50,7 +50,12 @@ pub fn read_steps(path: &Path) -> Result<Vec<StepRow>> {
 
 fn parse(line: &csv::StringRecord) -> Option<StepRow> {
     let number = |index: usize| line.get(index)?.parse::<f64>().ok();
-    Some(StepRow { step: line.get(0)?.parse().ok()?, lr: number(1)?, loss: number(2)?, gradient_norm: number(3)? })
+    Some(StepRow {
+        step: line.get(0)?.parse().ok()?,
+        lr: number(1)?,
+        loss: number(2)?,
+        gradient_norm: number(3)?,
+    })
 }
 
 #[cfg(test)]

@@ -57,8 +57,8 @@ impl Gradients {
                 _ => norms(weights)?,
             };
             let factors: Vec<f64> = norms.iter().map(|norm| factor(limit, *norm)).collect();
-            // A factor that is NaN is not 1 either.
-            if factors.iter().any(|factor| *factor != 1.0) {
+            // A factor that is NaN is no reason to leave the gradients alone.
+            if !factors.iter().all(|factor| *factor >= 1.0) {
                 change(weights, |gradient| scaled(gradient, &factors))?;
             }
         }
@@ -146,7 +146,8 @@ mod tests {
     fn what_is_not_finite_reaches_the_parameters() {
         for wrong in [f64::NAN, f64::INFINITY] {
             for (norm, value) in [(Some(1.0), None), (None, Some(1.0)), (Some(1.0), Some(1.0))] {
-                let config = TrainConfig { clip_grad_norm: norm, clip_grad_value: value, ..TrainConfig::default() };
+                let config =
+                    TrainConfig { clip_grad_norm: norm, clip_grad_value: value, ..TrainConfig::default() };
                 let mut parameters = parameters();
                 parameters[0].gradient = Some(tensor(&[wrong, 1.0], &[1, 2]));
                 let mut weights: Vec<&mut Parameter> = parameters.iter_mut().collect();

@@ -20,5 +20,6 @@ mod repeat;
 mod resume;
 mod schema;
 mod sweep;
+mod training;
 mod workplace;
 mod wrong;

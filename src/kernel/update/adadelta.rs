@@ -32,7 +32,12 @@ pub struct Deltas {
 ///
 /// g ← g + penalty · θ, v ← ρ · v + (1 − ρ) · g², d = g · √(u + eps) / √(v + eps),
 /// u ← ρ · u + (1 − ρ) · d², θ ← θ − rate · d.
-pub fn adadelta(value: &mut Tensor, gradient: &Tensor, deltas: &mut Deltas, runs: &[AdadeltaRun]) -> Result<()> {
+pub fn adadelta(
+    value: &mut Tensor,
+    gradient: &Tensor,
+    deltas: &mut Deltas,
+    runs: &[AdadeltaRun],
+) -> Result<()> {
     check(value, gradient, runs.len())?;
     check_buffers(value, &[&deltas.square, &deltas.step])?;
     if !is_cpu(value) {
@@ -77,9 +82,8 @@ fn adadelta_composed(
     let mean = |mean: &Tensor, of: &Tensor| -> Result<Tensor> {
         Ok((scale(mean, runs, |run| run.rho)? + scale(&of.sqr()?, runs, |run| 1.0 - run.rho)?)?)
     };
-    let root = |of: &Tensor| -> Result<Tensor> {
-        Ok(of.broadcast_add(&column(of, runs, |run| run.eps)?)?.sqrt()?)
-    };
+    let root =
+        |of: &Tensor| -> Result<Tensor> { Ok(of.broadcast_add(&column(of, runs, |run| run.eps)?)?.sqrt()?) };
     deltas.square = mean(&deltas.square, &gradient)?;
     let delta = ((root(&deltas.step)? / root(&deltas.square)?)? * gradient)?;
     deltas.step = mean(&deltas.step, &delta)?;

@@ -54,7 +54,8 @@ fn nadam_slices<T: Element>(
         let (gradient_size, moment_size) = (T::of(run.gradient_size), T::of(run.moment_size));
         let correction = T::of(1.0 / run.second_correction);
         simd(|| {
-            for (((value, gradient), first), second) in value.iter_mut().zip(gradient).zip(first).zip(second) {
+            for (((value, gradient), first), second) in value.iter_mut().zip(gradient).zip(first).zip(second)
+            {
                 let gradient = *gradient + penalty * *value;
                 *first += take_first * (gradient - *first);
                 *second = *second * keep_second + take_second * gradient * gradient;
@@ -105,11 +106,8 @@ mod tests {
                 }
             };
             let runs: Vec<NadamRun> = (0..shape[0]).map(run).collect();
-            let moments = || Moments {
-                first: random(shape, 2),
-                second: random(shape, 3).abs().unwrap(),
-                peak: None,
-            };
+            let moments =
+                || Moments { first: random(shape, 2), second: random(shape, 3).abs().unwrap(), peak: None };
             let (mut left, mut right) = (random(shape, 1), random(shape, 1));
             let (mut left_moments, mut right_moments) = (moments(), moments());
             for step in 0..3 {

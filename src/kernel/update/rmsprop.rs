@@ -43,8 +43,10 @@ pub fn rmsprop(
     runs: &[RmspropRun],
 ) -> Result<()> {
     check(value, gradient, runs.len())?;
-    let buffers: Vec<&Tensor> =
-        [Some(&averages.square), averages.mean.as_ref(), averages.momentum.as_ref()].into_iter().flatten().collect();
+    let buffers: Vec<&Tensor> = [Some(&averages.square), averages.mean.as_ref(), averages.momentum.as_ref()]
+        .into_iter()
+        .flatten()
+        .collect();
     check_buffers(value, &buffers)?;
     if !is_cpu(value) {
         return rmsprop_composed(value, gradient, averages, runs);
@@ -115,14 +117,16 @@ fn rmsprop_slices<T: Element>(
 ) -> Result<()> {
     let Averages { square, mean, momentum } = averages;
     match (mean, momentum) {
-        (None, None) => each_run::<T, _, 1>(value, gradient, [square], runs, |value, gradient, [square], run| {
-            let run = Scalars::of(run);
-            simd(|| {
-                for ((value, gradient), square) in value.iter_mut().zip(gradient).zip(square) {
-                    *value -= run.rate * run.direction(*value, *gradient, square);
-                }
-            });
-        }),
+        (None, None) => {
+            each_run::<T, _, 1>(value, gradient, [square], runs, |value, gradient, [square], run| {
+                let run = Scalars::of(run);
+                simd(|| {
+                    for ((value, gradient), square) in value.iter_mut().zip(gradient).zip(square) {
+                        *value -= run.rate * run.direction(*value, *gradient, square);
+                    }
+                });
+            })
+        }
         (None, Some(momentum)) => {
             let buffers = [square, momentum];
             each_run::<T, _, 2>(value, gradient, buffers, runs, |value, gradient, [square, momentum], run| {
@@ -149,17 +153,23 @@ fn rmsprop_slices<T: Element>(
         }
         (Some(mean), Some(momentum)) => {
             let buffers = [square, mean, momentum];
-            each_run::<T, _, 3>(value, gradient, buffers, runs, |value, gradient, [square, mean, momentum], run| {
-                let run = Scalars::of(run);
-                simd(|| {
-                    let kept = square.iter_mut().zip(mean).zip(momentum);
-                    for ((value, gradient), ((square, mean), momentum)) in
-                        value.iter_mut().zip(gradient).zip(kept)
-                    {
-                        *value -= run.way(run.centered(*value, *gradient, square, mean), momentum);
-                    }
-                });
-            })
+            each_run::<T, _, 3>(
+                value,
+                gradient,
+                buffers,
+                runs,
+                |value, gradient, [square, mean, momentum], run| {
+                    let run = Scalars::of(run);
+                    simd(|| {
+                        let kept = square.iter_mut().zip(mean).zip(momentum);
+                        for ((value, gradient), ((square, mean), momentum)) in
+                            value.iter_mut().zip(gradient).zip(kept)
+                        {
+                            *value -= run.way(run.centered(*value, *gradient, square, mean), momentum);
+                        }
+                    });
+                },
+            )
         }
     }
 }
