@@ -11,6 +11,7 @@ use runner::loss::LossConfig;
 use runner::model::{Model, ModelConfig, Pass};
 use runner::optimizer::{OptimizerConfig, Pace};
 use runner::rng::{Purpose, Stream};
+use runner::sample::SampleShape;
 use runner::setting;
 use runner::target::Targets;
 
@@ -21,7 +22,7 @@ fn model(regularizer: &str) -> Model {
     let text = format!("kind = 'mlp'\nregularizer = {regularizer}");
     let table: toml::Table = toml::from_str(&text).expect("the text is TOML");
     let config: ModelConfig = setting::read(&table.into()).expect("the model is a valid one");
-    Model::build(&config, &[1, 28, 28].as_slice().into(), 10, 42, DType::F32, &Device::Cpu)
+    Model::build(&config, &SampleShape::Numbers(vec![1, 28, 28]), 10, 42, DType::F32, &Device::Cpu)
         .expect("the model can be built")
 }
 

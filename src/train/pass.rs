@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::evaluate::Tally;
 use super::event::{Event, Observer, StepRow};
 use super::trainer::Trainer;
+use crate::data::augment::Draw;
 use crate::model::Pass;
 use crate::rng::{Purpose, Stream};
 use crate::{Error, Result};
@@ -20,10 +21,11 @@ impl Trainer<'_> {
         let order = self.order(epoch);
         let history = self.monitored();
         let mut batches = (train.batches(self.setup.data.split.train.len()) as u64) * (epoch as u64 - 1);
+        let draw = Draw { seed: self.setup.seed, epoch: epoch as u32 };
         let mut tally = Tally::new(self.setup.metrics);
         let mut flow = ControlFlow::Continue(());
         for rows in order.chunks(train.batch_size.saturating_mul(train.accumulate)) {
-            let loss = self.learn(rows, &mut batches, &mut tally)?;
+            let loss = self.learn(rows, draw, &mut batches, &mut tally)?;
             if self.stepper.taken() == 0 {
                 self.model.assert_gradients()?;
             }
@@ -43,13 +45,12 @@ impl Trainer<'_> {
     /// Leaves the gradient of the mean loss over `rows` with the model, taken batch by batch; gives that mean.
     ///
     /// `batches` counts them through the whole training: random masks depend on it.
-    fn learn(&mut self, rows: &[u32], batches: &mut u64, tally: &mut Tally) -> Result<f64> {
+    fn learn(&mut self, rows: &[u32], draw: Draw, batches: &mut u64, tally: &mut Tally) -> Result<f64> {
         let size = self.setup.train.batch_size;
         let is_one_batch = rows.len() <= size;
         let mut sum = 0.0;
         for (index, batch_rows) in rows.chunks(size).enumerate() {
-            let batch =
-                self.setup.data.gather(&self.setup.data.split.train, batch_rows, self.setup.device)?;
+            let batch = self.setup.data.gather_to_train(batch_rows, draw, self.setup.device)?;
             let seeds = [self.setup.seed];
             let pass = Pass::training(&seeds, *batches).with_lengths(batch.inputs.lengths.as_deref());
             let outputs = self.model.forward(&batch.inputs.values, &pass)?;

@@ -33,6 +33,9 @@ pub fn train(
         let _ = observer.on(&Event::Noted { text: &text })?;
         trainer = Trainer::new(setup)?;
     }
+    if let Some(report) = trainer.model.transferred() {
+        let _ = observer.on(&Event::Noted { text: &report.to_string() })?;
+    }
     let started = Event::RunStarted {
         parameters: trainer.model.parameter_count(),
         epochs_done: trainer.progress.rows().len(),
