@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use criterion::{Criterion, criterion_group, criterion_main};
 use runner::loss::LossConfig;
 use runner::model::{Model, ModelConfig, Pass};
-use runner::optimizer::OptimizerConfig;
+use runner::optimizer::{OptimizerConfig, Pace};
 use runner::rng::{Purpose, Stream};
 use runner::sample::SampleShape;
 use runner::setting;
@@ -36,13 +36,15 @@ fn step(criterion: &mut Criterion) {
     runner::device::limit_candle_threads();
     let images = images();
     let targets = Targets::Classes((0..BATCH as u32).map(|sample| sample % 10).collect());
+    let pace = Pace { rate: 1e-3, momentum: None };
     let loss = LossConfig::default().build();
     for (name, regularizer) in [("batch_norm", "'batch_norm'"), ("dropout", "{ kind = 'dropout', p = 0.3 }")]
     {
         let mut group = criterion.benchmark_group(format!("mlp_{name}"));
         group.sample_size(30);
         let mut model = model(regularizer);
-        let mut optimizer = OptimizerConfig::default().build(&model.weights()).expect("Adam can be built");
+        let mut optimizer =
+            OptimizerConfig::default().build(&model.parameters(), false).expect("Adam can be built");
         group.bench_function("forward", |bencher| {
             bencher.iter(|| black_box(model.forward(&images, &Pass::EVALUATION).expect("the shapes fit")));
         });
@@ -52,7 +54,7 @@ fn step(criterion: &mut Criterion) {
                 let value = loss.evaluate(&outputs, &targets, true).expect("the targets are classes");
                 let gradient = value.gradient.expect("a gradient was asked for");
                 model.backward(&gradient).expect("a forward pass came before");
-                optimizer.step(&mut model.weights_mut(), &[1e-3]).expect("every weight has a gradient");
+                optimizer.step(&mut model.weights_mut(), &[pace]).expect("every weight has a gradient");
             });
         });
         group.finish();

@@ -15,6 +15,7 @@ pub mod conv2d;
 pub mod dropout;
 mod element;
 pub mod embedding;
+pub mod gradient;
 mod lanes;
 pub mod layer_norm;
 pub mod linear;

@@ -2,12 +2,14 @@
 
 mod accuracy;
 mod direction;
+mod monitor;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use accuracy::{AccuracyConfig, predicted_class};
 pub use direction::Direction;
+pub use monitor::check_monitor;
 
 use crate::Result;
 use crate::setting::{self, Kind};

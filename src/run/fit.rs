@@ -59,6 +59,7 @@ fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(
     if let Err(reason) = library.check_weights(&config.model, &shape, outputs) {
         return Err(Refusal { reason, file: config.model.common.weights.clone() });
     }
+    library.check_groups(config, &shape, outputs)?;
     let (samples, batch) = (data.split.train.len(), config.train.batch_size);
     if config.train.drop_last && samples < batch {
         let reason =

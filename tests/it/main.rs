@@ -22,5 +22,6 @@ mod repeat;
 mod resume;
 mod schema;
 mod sweep;
+mod training;
 mod workplace;
 mod wrong;

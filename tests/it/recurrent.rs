@@ -10,7 +10,7 @@ use runner::loss::LossConfig;
 use runner::model::initializer::Initializer;
 use runner::model::layer::recurrent::{ElmanConfig, RecurrentConfig};
 use runner::model::{InitConfig, Layer, LayerConfig, Model, ModelConfig, Parameter, Pass};
-use runner::optimizer::OptimizerConfig;
+use runner::optimizer::{OptimizerConfig, Pace};
 use runner::sample::SampleShape;
 use runner::setting;
 use runner::target::Targets;
@@ -157,7 +157,8 @@ fn model(case: &Value, dtype: DType) -> Model {
 /// The mean loss of each epoch.
 fn train(model: &mut Model) -> Vec<f64> {
     let loss = settings::<LossConfig>("kind = 'cross_entropy'").build();
-    let mut optimizer = settings::<OptimizerConfig>("kind = 'adam'").build(&model.weights()).unwrap();
+    let mut optimizer =
+        settings::<OptimizerConfig>("kind = 'adam'").build(&model.parameters(), false).unwrap();
     let sequences = sequences();
     (0..3u64)
         .map(|epoch| {
@@ -169,7 +170,7 @@ fn train(model: &mut Model) -> Vec<f64> {
                 let outputs = model.forward(&tokens, &pass).unwrap();
                 let value = loss.evaluate(&outputs, &targets, true).unwrap();
                 model.backward(&value.gradient.unwrap()).unwrap();
-                optimizer.step(&mut model.weights_mut(), &[0.02]).unwrap();
+                optimizer.step(&mut model.weights_mut(), &[Pace { rate: 0.02, momentum: None }]).unwrap();
                 total += value.sums.iter().sum::<f64>();
             }
             total / SEQUENCES as f64

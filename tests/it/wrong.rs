@@ -98,6 +98,14 @@ fn combinations_that_cannot_work() {
     Case::new("layers = 3\nhidden = [8]\n").points_at("two_ways_at_once", &["a.toml:7:10"]);
     Case::new("\n[optimizer]\nkind = \"sgd\"\nnesterov = true\n").points_at("nesterov", &["a.toml:9:12"]);
     Case::new("\n[train]\nmonitor = \"valid_los\"\n").points_at("monitor", &["a.toml:8:11"]);
+    Case::new("\n[scheduler]\nkind = \"lambda\"\nexpression = \"0.95 ^ epochs\"\n")
+        .points_at("variable_of_an_expression", &["a.toml:9:14"]);
+    Case::new("\n[scheduler]\nkind = \"lambda\"\nexpression = \"1 - epoch / 9\"\n")
+        .points_at("expression_below_zero", &["a.toml:9:14"]);
+    Case::new("\n[optimizer]\nkind = \"adagrad\"\n\n[scheduler]\nkind = \"one_cycle\"\nmax_lr = 0.1\n")
+        .points_at("no_momentum_to_cycle", &["a.toml:10:1"]);
+    Case::new("\n[optimizer]\ngroups = [{ match = \"layers.0\" }, { match = \"layers.3\", lr = -1 }]\n")
+        .points_at("rate_of_a_group", &["a.toml:8:61"]);
     Case::new("\n[train]\nmonitor = \"valid_loss\"\n\n[data.split]\ntrain = 1.0\n")
         .points_at("monitor_without_validation", &["a.toml:8:11"]);
     Case::whole(

@@ -18,8 +18,8 @@ use crate::loss::LossConfig;
 use crate::metric::MetricConfig;
 use crate::model::layer::activation::ActivationConfig;
 use crate::model::{ArchitectureConfig, InitConfig, ModelSettings, PoolConfig, RegularizerConfig};
-use crate::optimizer::OptimizerConfig;
-use crate::scheduler::SchedulerConfig;
+use crate::optimizer::{OptimizerSettings, RuleConfig};
+use crate::scheduler::{CurveConfig, SchedulerSettings, WarmupConfig};
 use crate::setting::{keys_of, point_at_unknown_keys, settings_schema_of};
 use crate::train::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 
@@ -47,8 +47,8 @@ pub fn sections() -> Vec<Section> {
         Section::of::<PoolConfig>("model.pool", &[]),
         Section::of::<InitConfig>("model.init", &[]),
         Section::of::<LossConfig>("loss", &[]),
-        Section::of::<OptimizerConfig>("optimizer", &[]),
-        Section::of::<SchedulerConfig>("scheduler", &[]),
+        Section::of::<RuleConfig>("optimizer", keys_of::<OptimizerSettings>()),
+        Section::of::<CurveConfig>("scheduler", keys_of::<SchedulerSettings>()),
         Section::of::<MetricConfig>("metrics", &[]),
     ]
 }
@@ -69,6 +69,7 @@ fn list_keys() -> Vec<String> {
         below(section.path, &section.all_keys());
     }
     below("data.split", keys_of::<SplitConfig>());
+    below("scheduler.warmup", keys_of::<WarmupConfig>());
     below("train", keys_of::<TrainConfig>());
     below("train.early_stopping", keys_of::<EarlyStoppingConfig>());
     below("train.checkpoint", keys_of::<CheckpointConfig>());

@@ -67,7 +67,7 @@ pub enum Mode<'a> {
     Training {
         /// The seed of each run.
         seeds: &'a [u64],
-        /// Optimizer steps taken before this one; random masks depend on it.
+        /// Batches taken in before this one; random masks depend on it.
         step: u64,
     },
     /// Nothing is kept, running statistics are used, nothing is dropped.
