@@ -18,9 +18,11 @@ pub mod input;
 mod mnist;
 mod prepared;
 mod preprocessing;
+mod records;
 mod settings;
 mod split;
 mod synthetic;
+pub mod table;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};

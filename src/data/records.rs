@@ -1,0 +1,335 @@
+//! CSV with a header (RFC 4180), record by record in bounded memory.
+//!
+//! A record may go over several lines where a field is quoted. Fields are handed out without the space around
+//! them. What a column means is decided by those who read here.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
+
+use super::file::{Peeked, plain};
+use crate::setting::nearest;
+use crate::{Error, Result};
+
+/// Bytes of the longest record; a file that is no CSV may be without any line break.
+const LONGEST: usize = 16 << 20;
+/// Letters of a field that a message repeats: a wrong file may have fields of any length.
+const SHOWN: usize = 40;
+/// Columns that a message lists.
+const LISTED: usize = 20;
+/// What is tried where nobody says what separates fields, the usual one first.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// A file that is read from whatever holds it.
+pub(super) type FileRecords = Records<Box<dyn Read + Send>>;
+
+/// The records behind a header.
+pub(super) struct Records<R> {
+    path: PathBuf,
+    lines: Lines<R>,
+    parser: csv::Reader<Feed>,
+    delimiter: u8,
+    header: Vec<String>,
+    fields: StringRecord,
+}
+
+impl FileRecords {
+    /// Opens a file, packed with gzip or not, and reads its header.
+    pub fn open(path: &Path, delimiter: u8) -> Result<Self> {
+        Self::new(path, Peeked::open(path)?.into_unpacked(), delimiter)
+    }
+
+    /// The same of a file whose fields are separated by whatever makes `names` out of its header.
+    pub fn of_columns(file: Peeked, names: &[&str]) -> Result<Self> {
+        let head = file.unpacked_head();
+        let found = |delimiter: &u8| {
+            // The head is enough to guess from: errors come when the whole is read.
+            let records = Records::new(&file.path, head.as_slice(), *delimiter);
+            let header = records.map(|records| records.header).unwrap_or_default();
+            names.iter().filter(|name| header.iter().any(|column| column == *name)).count()
+        };
+        let most = DELIMITERS.iter().map(&found).max().unwrap_or_default();
+        let delimiter = DELIMITERS.into_iter().find(|delimiter| found(delimiter) == most).unwrap_or(b',');
+        let path = file.path.clone();
+        Self::new(&path, file.into_unpacked(), delimiter)
+    }
+}
+
+impl<R: Read> Records<R> {
+    /// Reads the header; `path` is what messages call the source.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] without a header in which every column has a name of its own.
+    pub fn new(path: &Path, reader: R, delimiter: u8) -> Result<Self> {
+        let parser = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .terminator(Terminator::Any(b'\n'))
+            .from_reader(Feed::default());
+        let (path, lines) = (path.to_path_buf(), Lines::new(reader, delimiter));
+        let mut records =
+            Self { path, lines, parser, delimiter, header: Vec::new(), fields: StringRecord::new() };
+        if !records.read()? {
+            return Err(records.refuse("is empty"));
+        }
+        records.header = records.fields.iter().map(|name| name.trim().to_owned()).collect();
+        records.check_header()?;
+        Ok(records)
+    }
+
+    fn check_header(&self) -> Result<()> {
+        let line = self.line();
+        for (at, name) in self.header.iter().enumerate() {
+            if name.contains('\r') {
+                return Err(self.refuse("ends its lines with a carriage return alone; expected LF or CRLF"));
+            }
+            if name.is_empty() {
+                let column = at + 1;
+                return Err(self.refuse(format!(
+                    "line {line}: column {column} of the header has no name; the first line must name every \
+                     column"
+                )));
+            }
+            if let Some(first) = self.header[..at].iter().position(|other| other == name) {
+                let (first, second, name) = (first + 1, at + 1, shortened(name));
+                return Err(self.refuse(format!(
+                    "line {line}: columns {first} and {second} of the header are both named \"{name}\""
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of every column.
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The place of the column that the setting `key` names.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] with the nearest name if there is no such column.
+    pub fn column(&self, key: &str, name: &str) -> Result<usize> {
+        let found = self.header.iter().position(|column| column == name);
+        found.ok_or_else(|| {
+            let advice = self.advice(name);
+            self.refuse(format!("has no column \"{}\", which `{key}` names{advice}", shortened(name)))
+        })
+    }
+
+    /// What may have been meant by a column that is not there, to stand behind a sentence.
+    pub fn advice(&self, name: &str) -> String {
+        if let [only] = self.header.as_slice()
+            && let Some(other) = DELIMITERS.iter().find(|other| only.as_bytes().contains(other))
+        {
+            let (used, other) = (char::from(self.delimiter), char::from(*other));
+            return format!(
+                "; its header has no {used:?} but {other:?}: `delimiter` says what separates fields"
+            );
+        }
+        if let Some(near) = nearest(name, self.header.iter().map(String::as_str)) {
+            return format!("; did you mean \"{}\"?", shortened(near));
+        }
+        let known: Vec<String> = self.header.iter().take(LISTED).map(|name| shortened(name)).collect();
+        let more = if known.len() < self.header.len() { ", …" } else { "" };
+        format!("; there are: {}{more}", known.join(", "))
+    }
+
+    /// Goes to the next record; whether there was one. Blank lines are none.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] for a record without one field for each column, for a quote that is not closed,
+    /// for what is not UTF-8 and for a record that is too long.
+    pub fn advance(&mut self) -> Result<bool> {
+        if !self.read()? {
+            return Ok(false);
+        }
+        let (found, named) = (self.fields.len(), self.header.len());
+        if found != named {
+            let fields = if found == 1 { "field" } else { "fields" };
+            return Err(self.at_line(format!("has {found} {fields}, the header names {named} columns")));
+        }
+        Ok(true)
+    }
+
+    fn read(&mut self) -> Result<bool> {
+        match self.lines.advance() {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(reason) => return Err(self.at_line(reason)),
+        }
+        self.parser.get_mut().hold(&self.lines.record);
+        match self.parser.read_record(&mut self.fields) {
+            Ok(true) => Ok(true),
+            Ok(false) => Err(Error::Bug(format!("line {} of a CSV came to nothing", self.line()))),
+            Err(error) => Err(match error.kind() {
+                ErrorKind::Utf8 { err, .. } => {
+                    let column = err.field() + 1;
+                    self.at_line(format!("is not UTF-8 in column {column}; save the file as UTF-8"))
+                }
+                _ => self.at_line(format!("cannot be read: {error}")),
+            }),
+        }
+    }
+
+    /// A field of the record; empty if there is no such column.
+    pub fn field(&self, column: usize) -> &str {
+        self.fields.get(column).unwrap_or_default().trim()
+    }
+
+    /// The line on which the record begins, from 1.
+    pub fn line(&self) -> u64 {
+        self.lines.start
+    }
+
+    /// What the source is called.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// An error of the whole file.
+    pub fn refuse(&self, reason: impl Into<String>) -> Error {
+        Error::unreadable(&self.path, reason)
+    }
+
+    /// An error of the record.
+    pub fn at_line(&self, reason: impl AsRef<str>) -> Error {
+        self.refuse(format!("line {} {}", self.line(), reason.as_ref()))
+    }
+}
+
+/// The start of a text, for messages.
+pub(super) fn shortened(text: &str) -> String {
+    let mut start: String = text.chars().take(SHOWN).collect();
+    if start.len() < text.len() {
+        start.push('…');
+    }
+    start
+}
+
+/// Hands the parser one record after the other; between two of them it is not asked.
+#[derive(Default)]
+struct Feed {
+    record: Vec<u8>,
+    at: usize,
+}
+
+impl Feed {
+    fn hold(&mut self, record: &[u8]) {
+        self.record.clear();
+        self.record.extend_from_slice(record);
+        self.record.push(b'\n');
+        self.at = 0;
+    }
+}
+
+impl Read for Feed {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = (&self.record[self.at..]).read(out)?;
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// Where in a record a byte stands. A quote that is not at the start of a field means itself.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Start,
+    Plain,
+    Quoted,
+    /// Behind a quote inside a quoted field: its end, or the first of two that mean one.
+    Closing,
+}
+
+impl Place {
+    fn behind(self, bytes: &[u8], delimiter: u8) -> Self {
+        if self == Self::Start && !bytes.contains(&b'"') {
+            return Self::Plain;
+        }
+        bytes.iter().fold(self, |place, byte| match (place, *byte) {
+            (Self::Start | Self::Closing, b'"') => Self::Quoted,
+            (Self::Quoted, b'"') => Self::Closing,
+            (Self::Quoted, _) => Self::Quoted,
+            (_, byte) if byte == delimiter => Self::Start,
+            _ => Self::Plain,
+        })
+    }
+}
+
+/// The lines of a text, joined where a quoted field goes over several.
+struct Lines<R> {
+    reader: BufReader<R>,
+    delimiter: u8,
+    /// Without the line break behind it.
+    record: Vec<u8>,
+    /// The line on which it begins, from 1.
+    start: u64,
+    /// Lines that were read.
+    count: u64,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(reader: R, delimiter: u8) -> Self {
+        Self { reader: BufReader::new(reader), delimiter, record: Vec::new(), start: 1, count: 0 }
+    }
+
+    /// Goes to the next record that is not blank; whether there was one.
+    fn advance(&mut self) -> Result<bool, String> {
+        loop {
+            self.record.clear();
+            self.start = self.count + 1;
+            let mut place = Place::Start;
+            loop {
+                let from = self.record.len();
+                if !self.line(place)? {
+                    break;
+                }
+                place = place.behind(&self.record[from..], self.delimiter);
+                if place != Place::Quoted {
+                    break;
+                }
+            }
+            if place == Place::Quoted {
+                return Err("opens a quote that is never closed".to_owned());
+            }
+            if self.count < self.start {
+                return Ok(false);
+            }
+            self.strip();
+            if !self.is_blank() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Puts one more line behind the record; whether there was one.
+    fn line(&mut self, place: Place) -> Result<bool, String> {
+        let left = LONGEST - self.record.len().min(LONGEST);
+        let mut bounded = self.reader.by_ref().take(left as u64);
+        let count = bounded.read_until(b'\n', &mut self.record).map_err(|error| plain(&error))?;
+        if count == left && self.record.last() != Some(&b'\n') {
+            let open = if place == Place::Quoted { "opens a quote and" } else { "" };
+            return Err(format!("{open} is longer than {LONGEST} bytes").trim_start().to_owned());
+        }
+        if self.count == 0 && self.record.starts_with(b"\xef\xbb\xbf") {
+            self.record.drain(..3);
+        }
+        self.count += u64::from(count > 0);
+        Ok(count > 0)
+    }
+
+    fn strip(&mut self) {
+        if self.record.last() == Some(&b'\n') {
+            self.record.pop();
+        }
+        if self.record.last() == Some(&b'\r') {
+            self.record.pop();
+        }
+    }
+
+    fn is_blank(&self) -> bool {
+        self.record.iter().all(|byte| byte.is_ascii_whitespace() && *byte != self.delimiter)
+    }
+}
