@@ -1,10 +1,12 @@
 //! Data sets: where they come from, how they are split, how their values are scaled, and batches of them.
 //!
 //! A [`DataConfig`] becomes a [`Dataset`] that all runs share, a [`Split`] of its rows and a
-//! [`Preprocessing`] that is fitted on the train part alone. Pixels stay bytes until a batch is gathered.
+//! [`Preprocessing`] that is fitted on the train part alone; [`Prepared`] is the three together. Pixels stay
+//! bytes until a batch is gathered.
 //! [`input`] reads the files that a trained model is applied to, [`fetch`] downloads data sets. A source is one file here, one variant of
 //! [`SourceConfig`] and one arm in each of its matches. Nothing here knows of models or of the run's seed.
 
+mod csv;
 mod dataset;
 mod digits;
 mod fashion_mnist;
@@ -14,11 +16,14 @@ mod fingerprint;
 #[cfg(test)]
 mod fixture;
 mod idx;
+mod image;
 pub mod input;
+mod labels;
 mod mnist;
 mod prepared;
 mod preprocessing;
 mod records;
+mod selection;
 mod settings;
 mod split;
 mod synthetic;
@@ -27,16 +32,21 @@ pub mod table;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use dataset::{Batch, Dataset, Inputs, Samples, Set};
+pub use csv::{CsvConfig, TableTask};
+pub use dataset::{Batch, Content, Dataset, Inputs, Samples, Set};
 pub use digits::DigitsConfig;
 pub use fashion_mnist::FashionMnistConfig;
 pub use idx::IdxConfig;
+pub use image::{ImageTransform, Images, Normalize};
+pub use labels::Labels;
 pub use mnist::MnistConfig;
 pub use prepared::Prepared;
-pub use preprocessing::{Normalize, Preprocessing};
+pub use preprocessing::{Preprocessing, Transform};
+pub use selection::ClassName;
 pub use settings::{DataConfig, DataSettings};
 pub use split::{Part, Split, SplitConfig};
 pub use synthetic::{SyntheticConfig, SyntheticKind};
+pub use table::{Missing, Table, TablePreprocessing};
 
 use crate::Result;
 use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
@@ -60,6 +70,16 @@ pub trait Source {
     /// What there is to predict; none where only the data can tell.
     fn task(&self) -> Option<TaskKind> {
         Some(TaskKind::Classification)
+    }
+
+    /// How values are scaled when the user does not say.
+    fn default_normalize(&self) -> Normalize {
+        Normalize::Unit
+    }
+
+    /// Whether values have a maximum that `normalize = "unit"` can divide by.
+    fn has_maximum(&self) -> bool {
+        true
     }
 
     /// Whether the settings alone tell that there is a test set apart from the other rows.
@@ -87,6 +107,8 @@ pub enum SourceConfig {
     FashionMnist(FashionMnistConfig),
     /// Images and labels in IDX files.
     Idx(IdxConfig),
+    /// A table of numbers and categories in a CSV file.
+    Csv(CsvConfig),
     /// Made up, of any size.
     Synthetic(SyntheticConfig),
 }
@@ -99,6 +121,7 @@ impl SourceConfig {
             Self::Mnist(config) => config,
             Self::FashionMnist(config) => config,
             Self::Idx(config) => config,
+            Self::Csv(config) => config,
             Self::Synthetic(config) => config,
         }
     }
@@ -110,6 +133,7 @@ impl SourceConfig {
             Self::Mnist(config) => config,
             Self::FashionMnist(config) => config,
             Self::Idx(config) => config,
+            Self::Csv(config) => config,
             Self::Synthetic(config) => config,
         }
     }
@@ -117,7 +141,7 @@ impl SourceConfig {
 
 impl Kind for SourceConfig {
     const TAG: &'static str = "source";
-    const KINDS: &'static [&'static str] = &["digits", "mnist", "fashion-mnist", "idx", "synthetic"];
+    const KINDS: &'static [&'static str] = &["digits", "mnist", "fashion-mnist", "idx", "csv", "synthetic"];
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
         match kind {
@@ -125,6 +149,7 @@ impl Kind for SourceConfig {
             "mnist" => MnistConfig::deserialize(rest).map(Self::Mnist),
             "fashion-mnist" => FashionMnistConfig::deserialize(rest).map(Self::FashionMnist),
             "idx" => IdxConfig::deserialize(rest).map(Self::Idx),
+            "csv" => CsvConfig::deserialize(rest).map(Self::Csv),
             "synthetic" => SyntheticConfig::deserialize(rest).map(Self::Synthetic),
             other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
         }
@@ -136,6 +161,7 @@ impl Kind for SourceConfig {
             "mnist" => keys_of::<MnistConfig>(),
             "fashion-mnist" => keys_of::<FashionMnistConfig>(),
             "idx" => keys_of::<IdxConfig>(),
+            "csv" => keys_of::<CsvConfig>(),
             "synthetic" => keys_of::<SyntheticConfig>(),
             _ => &[],
         }

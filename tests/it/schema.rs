@@ -214,6 +214,8 @@ fn the_schema_knows_the_ranges_of_the_program() {
         ("data.split.train", "1.1"),
         ("data.split.valid", "-0.1"),
         ("data.split.test", "1.5"),
+        ("data.classes", "[0]"),
+        ("data.limit", "0"),
         ("data", "{ source = 'synthetic', samples = 0 }"),
         ("data", "{ source = 'synthetic', image_size = [0, 28] }"),
         ("data", "{ source = 'synthetic', image_size = [28, 4097] }"),

@@ -27,8 +27,15 @@ use crate::train::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 pub const AVERAGED_OVER: &[&str] = &["data.split.fold", "seed"];
 
 /// Keys whose values are paths.
-pub const PATHS: &[&str] =
-    &["data.path", "data.images", "data.labels", "data.test_images", "data.test_labels", "model.weights"];
+pub const PATHS: &[&str] = &[
+    "data.path",
+    "data.test_path",
+    "data.images",
+    "data.labels",
+    "data.test_images",
+    "data.test_labels",
+    "model.weights",
+];
 
 /// Every table whose keys depend on a tag.
 pub fn sections() -> Vec<Section> {

@@ -69,11 +69,6 @@ impl Fields {
         &self.texts[start..self.ends[at]]
     }
 
-    /// What messages call the file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// An error of the whole file.
     pub fn refuse(&self, reason: impl Into<String>) -> Error {
         Error::unreadable(&self.path, reason)

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use read::Loaded;
+use read::Loaded;
+pub(super) use read::unknown;
 pub use task::TableTask;
-pub(super) use task::ClassIndex;
+pub(super) use task::{ClassIndex, finite};
 
 use super::dataset::Dataset;
 use super::idx::absolute;
@@ -151,6 +152,10 @@ impl Source for CsvConfig {
 
     fn default_normalize(&self) -> Normalize {
         Normalize::Standardize
+    }
+
+    fn has_maximum(&self) -> bool {
+        false
     }
 
     fn has_test(&self) -> bool {

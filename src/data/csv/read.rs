@@ -18,7 +18,7 @@ const LISTED: usize = 20;
 
 /// A file, read.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::data) struct Loaded {
+pub(super) struct Loaded {
     table: Table,
     targets: Targets,
     labels: Labels,
@@ -52,7 +52,8 @@ impl CsvConfig {
     }
 
     fn byte(&self) -> Result<u8> {
-        delimiter(self.delimiter).ok_or_else(|| Error::Request("`data.delimiter` separates nothing".to_owned()))
+        delimiter(self.delimiter)
+            .ok_or_else(|| Error::Request("`data.delimiter` separates nothing".to_owned()))
     }
 
     pub(super) fn read(&self, path: &Path) -> Result<Loaded> {
@@ -212,7 +213,8 @@ fn targets(fields: &Fields, column: usize, labels: &Labels, missing: Missing) ->
                 _ if is_missing(field) => Err(absent(row)),
                 _ => {
                     let field = shortened(field);
-                    let reason = format!("has \"{field}\", which is not a finite number, and it is the target");
+                    let reason =
+                        format!("has \"{field}\", which is not a finite number, and it is the target");
                     Err(fields.at(row, column, &reason))
                 }
             };

@@ -59,9 +59,9 @@ type Seen = (PathBuf, u64, Option<SystemTime>, String, u8);
 /// What the target of a file is; the answer is remembered until the file changes.
 pub(super) fn of_file(path: &Path, target: &str, delimiter: u8) -> Result<TaskKind> {
     static KNOWN: LazyLock<Mutex<HashMap<Seen, TaskKind>>> = LazyLock::new(Mutex::default);
-    let seen = fs::metadata(path).ok().map(|file| {
-        (path.to_path_buf(), file.len(), file.modified().ok(), target.to_owned(), delimiter)
-    });
+    let seen = fs::metadata(path)
+        .ok()
+        .map(|file| (path.to_path_buf(), file.len(), file.modified().ok(), target.to_owned(), delimiter));
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(task) = seen.as_ref().and_then(|seen| known().get(seen).copied()) {
         return Ok(task);
@@ -122,7 +122,7 @@ pub(super) fn of_column(fields: &Fields, column: usize) -> TaskKind {
 }
 
 /// The number that a field is.
-pub(super) fn finite(field: &str) -> Option<f64> {
+pub(in crate::data) fn finite(field: &str) -> Option<f64> {
     field.parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
@@ -179,7 +179,8 @@ impl ClassIndex {
     pub fn new(classes: &[String]) -> Self {
         let numbered = || classes.iter().zip(0u32..);
         let texts = numbered().map(|(class, number)| (class.clone(), number)).collect();
-        let numbers = numbered().map(|(class, number)| Some((key(finite(class)?), number))).collect();
+        let numbers: Option<HashMap<u64, u32>> =
+            numbered().map(|(class, number)| Some((key(finite(class)?), number))).collect();
         Self { texts, numbers: numbers.unwrap_or_default() }
     }
 

@@ -3,12 +3,14 @@
 mod column;
 mod preprocessing;
 mod statistic;
+mod vectors;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use column::{Column, ColumnValues, MISSING};
 pub use preprocessing::TablePreprocessing;
+pub use vectors::Vectors;
 
 use crate::{Error, Result};
 
