@@ -45,11 +45,11 @@ pub use preprocessing::{Preprocessing, Transform};
 pub use selection::ClassName;
 pub use settings::{DataConfig, DataSettings};
 pub use split::{Part, Split, SplitConfig};
-pub use synthetic::{SyntheticConfig, SyntheticKind};
+pub use synthetic::SyntheticConfig;
 pub use table::{Missing, Table, TablePreprocessing};
 
 use crate::Result;
-use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::setting::{Kind, Problems, by_kind, keys_of, keys_of_kinds, read_kind};
 use crate::target::TaskKind;
 
 /// What a source of data has to say, beside its settings.
@@ -162,7 +162,7 @@ impl Kind for SourceConfig {
             "fashion-mnist" => keys_of::<FashionMnistConfig>(),
             "idx" => keys_of::<IdxConfig>(),
             "csv" => keys_of::<CsvConfig>(),
-            "synthetic" => keys_of::<SyntheticConfig>(),
+            "synthetic" => keys_of_kinds::<SyntheticConfig>(),
             _ => &[],
         }
     }

@@ -1,7 +1,7 @@
 //! The fields of some columns of a file, as texts.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::super::records::Records;
 use crate::{Error, Result};
