@@ -320,7 +320,7 @@ mod tests {
         let text = "name = 'a'\ndata = { source = 'digits', normalise = 'unit' }\nmodel.kind = 'mlp'";
         std::fs::write(&path, text).unwrap();
         let Err(Error::Settings(found)) = RunConfig::load(&path) else { panic!("it was read") };
-        assert_eq!(found[0].label, "expected one of: source, split, normalize, classes, limit");
+        assert_eq!(found[0].label, "expected one of: source, split, normalize, classes, augment, limit");
         assert_eq!(found[0].help.as_deref(), Some("did you mean \"normalize\"?"));
     }
 }

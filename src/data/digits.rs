@@ -80,7 +80,9 @@ mod tests {
         let rows = pixels.iter().enumerate().map(|(at, pixel)| (at as u64 / 64) * value(pixel));
         assert_eq!(rows.sum::<u64>(), 503_342_547);
         let mut counts = [0; 10];
-        classes.iter().for_each(|target| counts[*target as usize] += 1);
+        for target in classes {
+            counts[*target as usize] += 1;
+        }
         assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
         let targets = classes.iter().enumerate();
         assert_eq!(targets.map(|(row, target)| row as u64 * u64::from(*target)).sum::<u64>(), 7_264_791);

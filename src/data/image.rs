@@ -171,6 +171,17 @@ impl ImageTransform {
 
     /// The images at `rows`, in that order, scaled: `[1, B, C, H, W]`, f32, on `device`.
     pub fn gather(&self, images: &Images, rows: &[u32], device: &Device) -> Result<Inputs> {
+        self.gather_changed(images, rows, |_| {}, device)
+    }
+
+    /// The same, after `change` of the scaled numbers `[B, C, H, W]`.
+    pub fn gather_changed(
+        &self,
+        images: &Images,
+        rows: &[u32],
+        change: impl FnOnce(&mut [f32]),
+        device: &Device,
+    ) -> Result<Inputs> {
         self.expect_shape(&images.shape)?;
         let tables = self.tables();
         let plane = self.features() / tables.len();
@@ -180,7 +191,13 @@ impl ImageTransform {
                 inputs.extend(values.iter().map(|value| table[usize::from(*value)]));
             }
         }
+        change(&mut inputs);
         self.inputs(inputs, rows.len(), device)
+    }
+
+    /// What a byte of 0 becomes, for each channel.
+    pub fn black(&self) -> Vec<f32> {
+        (0..self.shape[0]).map(|channel| self.apply(channel, 0.0)).collect()
     }
 
     /// Scales images that were read from files, each `[C, H, W]` in the units of the source.

@@ -24,6 +24,14 @@ impl Labels {
         }
     }
 
+    /// What the number to predict is called; nothing for classes.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Classes(_) => "",
+            Self::Target(name) => name,
+        }
+    }
+
     /// What there is to predict.
     pub fn task(&self) -> Task {
         match self {

@@ -6,8 +6,10 @@
 //! [`input`] reads the files that a trained model is applied to, [`fetch`] downloads data sets. A source is one file here, one variant of
 //! [`SourceConfig`] and one arm in each of its matches. Nothing here knows of models or of the run's seed.
 
+pub mod augment;
 mod csv;
 mod dataset;
+mod description;
 mod digits;
 mod fashion_mnist;
 pub mod fetch;
@@ -32,8 +34,10 @@ pub mod table;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use augment::AugmentConfig;
 pub use csv::{CsvConfig, TableTask};
 pub use dataset::{Batch, Content, Dataset, Inputs, Samples, Set};
+pub use description::{ColumnFacts, Description, NumberFacts};
 pub use digits::DigitsConfig;
 pub use fashion_mnist::FashionMnistConfig;
 pub use idx::IdxConfig;

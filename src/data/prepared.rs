@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use candle_core::Device;
 
+use super::augment::{self, AugmentConfig, Draw};
 use super::dataset::Content;
 use super::preprocessing::Transform;
 use super::selection::Selection;
 use super::table::Vectors;
 use super::{Batch, DataConfig, Dataset, Inputs, Part, Preprocessing, Samples, Set, Split};
 use crate::sample::SampleShape;
-use crate::target::Task;
+use crate::target::{Targets, Task};
 use crate::{Error, Result};
 
 /// A data set that is split, with its preprocessing fitted on the train part. The samples are shared.
@@ -24,6 +25,7 @@ pub struct Prepared {
     selection: Selection,
     /// The rows of a table and of its test set, encoded.
     vectors: [Option<Vectors>; 2],
+    augment: Vec<AugmentConfig>,
 }
 
 impl DataConfig {
@@ -45,6 +47,10 @@ impl Prepared {
         }
         let (content, labels) = (dataset.main.content(), selection.labels().clone());
         let preprocessing = Preprocessing::fit(content, &split.train.rows, labels, config.normalize())?;
+        let augment = config.common.augment.clone();
+        if !augment.is_empty() && !matches!(preprocessing.transform(), Transform::Image(_)) {
+            return Err(Error::Request("`data.augment` changes images, but the samples are none".to_owned()));
+        }
         let vectors = [Some(&dataset.main), dataset.test.as_ref()].map(|samples| {
             match (preprocessing.transform(), samples.map(Samples::content)) {
                 (Transform::Table(transform), Some(Content::Table(table))) => {
@@ -54,7 +60,7 @@ impl Prepared {
             }
         });
         let [main, test] = vectors;
-        Ok(Self { split, preprocessing, selection, vectors: [main?, test?], dataset })
+        Ok(Self { split, preprocessing, selection, augment, vectors: [main?, test?], dataset })
     }
 
     /// What a sample looks like to a model.
@@ -79,9 +85,26 @@ impl Prepared {
 
     /// Some rows of a part as a batch.
     pub fn gather(&self, part: &Part, rows: &[u32], device: &Device) -> Result<Batch> {
-        let samples = self.dataset.samples(part.set)?;
-        let targets = self.selection.renumbered(samples.targets().at(rows)?)?;
-        Ok(Batch { inputs: self.inputs(part.set, rows, device)?, targets })
+        Ok(Batch { inputs: self.inputs(part.set, rows, device)?, targets: self.targets(part.set, rows)? })
+    }
+
+    /// Some rows of the training part as a batch, changed at random as `data.augment` says.
+    pub fn gather_to_train(&self, rows: &[u32], draw: Draw, device: &Device) -> Result<Batch> {
+        let part = &self.split.train;
+        match (self.preprocessing.transform(), self.dataset.samples(part.set)?.content()) {
+            (Transform::Image(transform), Content::Images(images)) if !self.augment.is_empty() => {
+                let (shape, black) = (transform.shape(), transform.black());
+                let change =
+                    |pixels: &mut [f32]| augment::apply(&self.augment, draw, rows, pixels, shape, &black);
+                let inputs = transform.gather_changed(images, rows, change, device)?;
+                Ok(Batch { inputs, targets: self.targets(part.set, rows)? })
+            }
+            _ => self.gather(part, rows, device),
+        }
+    }
+
+    pub(super) fn targets(&self, set: Set, rows: &[u32]) -> Result<Targets> {
+        self.selection.renumbered(self.dataset.samples(set)?.targets().at(rows)?)
     }
 
     fn inputs(&self, set: Set, rows: &[u32], device: &Device) -> Result<Inputs> {
@@ -101,7 +124,6 @@ impl Prepared {
 mod tests {
     use super::super::labels::Labels;
     use super::*;
-    use crate::target::Targets;
 
     fn prepared(text: &str) -> Result<Prepared> {
         let main = Samples::images(

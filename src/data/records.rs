@@ -3,6 +3,7 @@
 //! A record may go over several lines where a field is quoted. Fields are handed out without the space around
 //! them. What a column means is decided by those who read here.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -43,14 +44,22 @@ impl FileRecords {
     /// The same of a file whose fields are separated by whatever makes `names` out of its header.
     pub fn of_columns(file: Peeked, names: &[&str]) -> Result<Self> {
         let head = file.unpacked_head();
-        let found = |delimiter: &u8| {
-            // The head is enough to guess from: errors come when the whole is read.
-            let records = Records::new(&file.path, head.as_slice(), *delimiter);
-            let header = records.map(|records| records.header).unwrap_or_default();
-            names.iter().filter(|name| header.iter().any(|column| column == *name)).count()
+        let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = String::from_utf8_lossy(line);
+        let found = |delimiter: u8| {
+            let header: HashSet<&str> = line
+                .trim_start_matches('\u{feff}')
+                .split(char::from(delimiter))
+                .map(|name| name.trim().trim_matches('"'))
+                .collect();
+            names.iter().filter(|name| header.contains(*name)).count()
         };
-        let most = DELIMITERS.iter().map(&found).max().unwrap_or_default();
-        let delimiter = DELIMITERS.into_iter().find(|delimiter| found(delimiter) == most).unwrap_or(b',');
+        let mut delimiter = DELIMITERS[0];
+        for other in DELIMITERS {
+            if found(other) > found(delimiter) {
+                delimiter = other;
+            }
+        }
         let path = file.path.clone();
         Self::new(&path, file.into_unpacked(), delimiter)
     }
@@ -331,5 +340,112 @@ impl<R: Read> Lines<R> {
 
     fn is_blank(&self) -> bool {
         self.record.iter().all(|byte| byte.is_ascii_whitespace() && *byte != self.delimiter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every record with its line, or the error.
+    fn read(text: &[u8]) -> Result<Vec<(u64, Vec<String>)>, String> {
+        let all = || -> Result<Vec<_>> {
+            let mut records = Records::new(Path::new("f.csv"), text, b',')?;
+            let mut found = vec![(records.line(), records.header().to_vec())];
+            while records.advance()? {
+                let count = records.header().len();
+                found.push((records.line(), (0..count).map(|at| records.field(at).to_owned()).collect()));
+            }
+            Ok(found)
+        };
+        all().map_err(|error| error.to_string())
+    }
+
+    fn rows(text: &str) -> Vec<(u64, Vec<String>)> {
+        read(text.as_bytes()).unwrap()
+    }
+
+    fn row(line: u64, fields: &[&str]) -> (u64, Vec<String>) {
+        (line, fields.iter().map(|field| (*field).to_owned()).collect())
+    }
+
+    #[test]
+    fn lines_and_quotes_are_those_of_the_standard() {
+        let wanted = [row(1, &["a", "b"]), row(2, &["1", "x, \"y\"\r\n\r\nz"]), row(6, &["2", ""])];
+        let text = "\u{feff}a, b \r\n1,\"x, \"\"y\"\"\r\n\r\nz\"\r\n  \r\n2,\r\n\r\n";
+        assert_eq!(rows(text), wanted);
+        // Without a line break at the end; a quote inside of a field means itself.
+        assert_eq!(rows("a,b\n5\" x,\"q\"")[1], row(2, &["5\" x", "q"]));
+        assert_eq!(rows("a\n\"\"\nb\n"), [row(1, &["a"]), row(2, &[""]), row(3, &["b"])]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let refused = |text: &[u8]| read(text).unwrap_err();
+        assert_eq!(refused(b""), "f.csv: is empty");
+        assert_eq!(refused(b"\n \r\n"), "f.csv: is empty");
+        assert!(refused(b"a,,c\n").contains("line 1: column 2 of the header has no name"));
+        assert!(refused(b"a,b,a\n").contains("line 1: columns 1 and 3 of the header are both named \"a\""));
+        assert_eq!(refused(b"a,b\n1,2\n\n1\n"), "f.csv: line 4 has 1 field, the header names 2 columns");
+        assert_eq!(refused(b"a,b\n1,2,3\n"), "f.csv: line 2 has 3 fields, the header names 2 columns");
+        assert_eq!(refused(b"a,b\n1,\"2\n3,4\n"), "f.csv: line 2 opens a quote that is never closed");
+        assert!(refused(b"a,b\n1,\xff\n").contains("line 2 is not UTF-8 in column 2"));
+        assert!(refused(b"\xff\xfea\0,\0b\0").contains("line 1 is not UTF-8 in column 1"));
+        assert!(refused(b"a,b\r1,2\r").contains("a carriage return alone"));
+    }
+
+    #[test]
+    fn a_record_without_end_does_not_fill_the_memory() {
+        let mut text = b"a,b\n1,2\n".to_vec();
+        text.resize(LONGEST + 100, b'1');
+        assert!(read(&text).unwrap_err().starts_with("f.csv: line 3 is longer than"));
+        let mut text = b"a,b\n1,\"".to_vec();
+        for _ in 0..LONGEST / 4 {
+            text.extend_from_slice(b"abcdefg\n");
+        }
+        assert!(read(&text).unwrap_err().starts_with("f.csv: line 2 opens a quote and is longer than"));
+    }
+
+    #[test]
+    fn columns_that_are_not_there_get_advice() {
+        let refused = |text: &str, name: &str| {
+            let records = Records::new(Path::new("f.csv"), text.as_bytes(), b',').unwrap();
+            records.column("target", name).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused("a,species\n", "specis"),
+            "f.csv: has no column \"specis\", which `target` names; did you mean \"species\"?"
+        );
+        assert!(refused("a,b\n", "species").ends_with("there are: a, b"));
+        assert!(refused("a;b\n", "b").ends_with("`delimiter` says what separates fields"));
+    }
+
+    proptest! {
+        /// The crate reads whole texts; here every record is read for itself.
+        #[test]
+        fn records_are_those_of_the_crate(text in "[ab,\"\n\r ]{0,40}") {
+            let text = format!("x,y\n{text}");
+            let mut reader = ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .terminator(Terminator::Any(b'\n'))
+                .from_reader(text.as_bytes());
+            let clean = |field: &str| field.trim().to_owned();
+            let all: Vec<Vec<String>> =
+                reader.records().map(|record| record.unwrap().iter().map(clean).collect()).collect();
+            if let Ok(found) = read(text.as_bytes()) {
+                let blank = |fields: &Vec<String>| fields.len() == 1 && fields[0].is_empty();
+                let found: Vec<Vec<String>> = found.into_iter().map(|(_, fields)| fields).collect();
+                let wanted: Vec<Vec<String>> = all.into_iter().filter(|fields| !blank(fields)).collect();
+                prop_assert_eq!(found, wanted);
+            }
+        }
+
+        #[test]
+        fn no_bytes_bring_it_down(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&bytes);
+        }
     }
 }

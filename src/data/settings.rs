@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SourceConfig;
 use super::dataset::Dataset;
 use super::image::Normalize;
 use super::selection::ClassName;
 use super::split::SplitConfig;
+use super::{AugmentConfig, SourceConfig};
 use crate::Result;
 use crate::setting::{Flat, Problems};
 use crate::target::TaskKind;
@@ -30,6 +30,9 @@ pub struct DataSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2))]
     pub classes: Option<Vec<ClassName>>,
+    /// Random changes of the training images, one after the other, drawn anew in every epoch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub augment: Vec<AugmentConfig>,
     /// The largest number of training samples; the other parts stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -45,6 +48,11 @@ impl Flat<DataSettings, SourceConfig> {
             let (fits, count) = (classes.len() >= 2, format!("{} long", classes.len()));
             problems.require(fits, "classes", count, "two classes or more");
         }
+        problems.within("augment", |problems| {
+            for (index, entry) in self.common.augment.iter().enumerate() {
+                problems.within_entry(index, |problems| entry.check(problems));
+            }
+        });
         if let Some(limit) = self.common.limit {
             problems.require(limit >= 1, "limit", limit, "at least 1");
         }

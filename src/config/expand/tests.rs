@@ -202,7 +202,7 @@ fn unknown_keys_are_told_every_key_that_the_section_has() {
         found.iter().map(|found| (found.label.as_str(), found.help.as_deref().unwrap())).collect();
     assert_eq!(
         texts[0],
-        ("expected one of: source, split, normalize, classes, limit", "did you mean \"normalize\"?")
+        ("expected one of: source, split, normalize, classes, augment, limit", "did you mean \"normalize\"?")
     );
     assert_eq!(texts[1].1, "`momentum` belongs to kind = \"sgd\"");
     let found = refused("data.samples = 3\n", &[]);

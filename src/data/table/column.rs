@@ -1,7 +1,5 @@
 //! One column of a table.
 
-use std::fmt;
-
 use super::is_missing;
 
 /// The code of a category that is missing.
@@ -97,21 +95,18 @@ impl ColumnValues {
     pub fn missing(&self) -> usize {
         (0..self.len()).filter(|row| self.misses(*row)).count()
     }
-}
 
-impl fmt::Display for Column {
-    /// `hp: numbers, 6 missing` or `island: 3 categories`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.values {
-            ColumnValues::Numbers(_) => write!(f, "{}: numbers", self.name)?,
-            ColumnValues::Categories { names, .. } => {
-                let categories = if names.len() == 1 { "category" } else { "categories" };
-                write!(f, "{}: {} {categories}", self.name, names.len())?;
+    /// What stands in a row, as text; empty where it is missing.
+    pub fn text(&self, row: usize) -> String {
+        match self {
+            Self::Numbers(numbers) => numbers
+                .get(row)
+                .filter(|number| !number.is_nan())
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            Self::Categories { names, codes } => {
+                codes.get(row).and_then(|code| names.get(*code as usize)).cloned().unwrap_or_default()
             }
-        }
-        match self.values.missing() {
-            0 => Ok(()),
-            count => write!(f, ", {count} missing"),
         }
     }
 }
