@@ -20,5 +20,6 @@ mod repeat;
 mod resume;
 mod schema;
 mod sweep;
+mod tables;
 mod workplace;
 mod wrong;

@@ -122,3 +122,110 @@ impl Iterator for LabelledRows {
         Some(labelled)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::super::Normalize;
+    use super::super::super::csv::CsvConfig;
+    use super::super::super::preprocessing::Preprocessing;
+    use super::super::{open, open_labelled};
+    use super::*;
+
+    /// Fitted on all rows of a text.
+    fn preprocessing(missing: &str, text: &str) -> Preprocessing {
+        let config = format!("path = 'a.csv'\ntarget = 'y'\nmissing = '{missing}'");
+        let config: CsvConfig =
+            crate::setting::read(&toml::Value::Table(toml::from_str(&config).unwrap())).unwrap();
+        let data = config.parse(text.as_bytes()).unwrap();
+        let (content, rows) = (data.main.content(), data.main.usable());
+        Preprocessing::fit(content, &rows, data.labels.clone(), Normalize::None).unwrap()
+    }
+
+    fn classes() -> Preprocessing {
+        preprocessing("mean", "a,c,y\n1,u,no\n3,v,yes\n")
+    }
+
+    /// What is read from a file, or the error without its path.
+    fn read<T>(text: &[u8], read: impl Fn(&Path) -> Result<T>) -> Result<T, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.csv");
+        std::fs::write(&path, text).unwrap();
+        read(&path).map_err(|error| error.to_string().replace(&path.display().to_string(), "F"))
+    }
+
+    fn rows(preprocessing: &Preprocessing, text: &str) -> Result<Vec<Vec<f32>>, String> {
+        read(text.as_bytes(), |path| {
+            open(path, preprocessing)?.map(|row| Ok(row?.vector()?.to_vec())).collect()
+        })
+    }
+
+    fn targets(preprocessing: &Preprocessing, text: &str) -> Result<Vec<Target>, String> {
+        read(text.as_bytes(), |path| {
+            open_labelled(path, preprocessing)?.map(|row| row.map(|(_, target)| target)).collect()
+        })
+    }
+
+    #[test]
+    fn columns_are_found_by_name_in_any_order() {
+        let wanted = vec![vec![1.0, 1.0, 0.0, 0.0], vec![2.0, 0.0, 0.0, 1.0]];
+        let found = |text: &str| rows(&classes(), text).unwrap();
+        assert_eq!(found("a,c\n1,u\n,w\n"), wanted);
+        assert_eq!(found("id,c,y,a\n7,u,no,1\n8,w,maybe,NA\n"), wanted);
+        assert_eq!(found("\u{feff}c;a\r\nu;1\r\nw;?\r\n"), wanted);
+        assert_eq!(found("\"c\"\t\"a\"\nu\t1\nw\t\n"), wanted);
+        assert!(found("a,c\n").is_empty());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_line() {
+        let refused = |text: &str| rows(&classes(), text).unwrap_err();
+        assert!(
+            refused("1,u\n3,v\n")
+                .starts_with("F: is without the columns a, c, which the model was trained on")
+        );
+        assert!(refused("a,cc\n1,u\n").contains("is without the column c, which"));
+        assert_eq!(
+            refused("a,c\n1,u\nx,v\n"),
+            "F: line 3 has \"x\" in column \"a\", which is not a finite number"
+        );
+        assert_eq!(refused("a,c\n1\n"), "F: line 2 has 1 field, the header names 2 columns");
+        assert_eq!(refused(""), "F: is empty");
+        let strict = preprocessing("error", "a,y\n1,no\n3,yes\n");
+        assert!(
+            rows(&strict, "a\n1\n\n?\n").unwrap_err().starts_with("F: line 4 has no value in column \"a\"")
+        );
+        let image = read(&[0, 0, 8, 3, 0, 0, 0, 0], |path| open(path, &classes()).map(|_| ()));
+        assert!(image.unwrap_err().contains("holds images"));
+    }
+
+    #[test]
+    fn targets_are_found_by_the_name_of_their_column() {
+        let found = targets(&classes(), "y,c,a\nyes,u,1\nno,v,2\n").unwrap();
+        assert_eq!(found, [Target::Class(1), Target::Class(0)]);
+        let refused = |text: &str| targets(&classes(), text).unwrap_err();
+        assert!(refused("a,c\n1,u\n").starts_with("F: has no column \"y\", the target"));
+        assert!(
+            refused("a,c,y\n1,u,maybe\n")
+                .starts_with("F: line 2 has \"maybe\", which is not one of the classes: no, yes")
+        );
+        let numbered = preprocessing("error", "a,y\n1,1\n3,2\n");
+        assert_eq!(targets(&numbered, "a,y\n1,2.0\n").unwrap(), [Target::Class(1)]);
+        let numbers = preprocessing("error", "a,y\n1,1.5\n3,2\n");
+        assert_eq!(targets(&numbers, "y,a\n7,2\n").unwrap(), [Target::Value(7.0)]);
+        assert!(
+            targets(&numbers, "y,a\n?,2\n")
+                .unwrap_err()
+                .starts_with("F: line 2 has \"?\", which is not a finite")
+        );
+    }
+
+    #[test]
+    fn a_checkpoint_knows_all_that_it_takes() {
+        let fitted = classes();
+        let read: Preprocessing = serde_json::from_str(&serde_json::to_string(&fitted).unwrap()).unwrap();
+        assert_eq!(read, fitted);
+        assert_eq!(rows(&read, "a,c\n5,v\n").unwrap(), rows(&fitted, "a,c\n5,v\n").unwrap());
+    }
+}
