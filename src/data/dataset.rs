@@ -90,7 +90,10 @@ impl Samples {
         self.usable.clone().unwrap_or_else(|| (0..self.len() as u32).collect())
     }
 
-    /// The images; an error of ours if these are none.
+    /// The images, for tests.
+    ///
+    /// # Panics
+    /// If these are none.
     #[cfg(test)]
     pub fn expect_images(&self) -> &Images {
         match &self.content {

@@ -245,8 +245,8 @@ mod tests {
     #[test]
     fn the_target_says_what_there_is_to_predict() {
         let labels = |more: &str, values: &[&str]| {
-            let rows: String = values.iter().map(|value| format!("1,{value}\n")).collect();
-            parse(more, &format!("a,y\n{rows}")).labels
+            let rows: Vec<String> = values.iter().map(|value| format!("1,{value}\n")).collect();
+            parse(more, &format!("a,y\n{}", rows.concat())).labels
         };
         let classes = |names: &[&str]| Labels::Classes(names.iter().map(|name| (*name).to_owned()).collect());
         let number = Labels::Target("y".into());
@@ -302,7 +302,7 @@ mod tests {
             refused(regression, "a,y\n1,2\n1,b\n").contains("line 3: column \"y\" has \"b\", which is not")
         );
         assert!(refused(regression, "a,y\n1,2\n1,1e99\n").contains("line 3: column \"y\" has \"1e99\""));
-        let names: String = (0..10_001).map(|row| format!("1,name{row}\n")).collect();
+        let names = (0..10_001).map(|row| format!("1,name{row}\n")).collect::<Vec<_>>().concat();
         assert!(refused("", &format!("a,y\n{names}")).contains("10001 different values in column \"y\""));
     }
 

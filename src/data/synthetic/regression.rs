@@ -65,7 +65,9 @@ impl Source for RegressionConfig {
         expect_fit(|problems| self.check(problems))?;
         let mut weights = vec![0.0; self.features];
         let mut drawn = draws(self.seed, WEIGHTS, 0);
-        weights.iter_mut().for_each(|weight| *weight = drawn.normal());
+        for weight in &mut weights {
+            *weight = drawn.normal();
+        }
         let length = weights.iter().map(|weight| weight * weight).sum::<f64>().sqrt();
         // A length of 0 has no probability to speak of.
         let scale = if length > 0.0 { 1.0 / length } else { 1.0 };

@@ -1,6 +1,7 @@
 //! Tables of numbers and categories, and how their rows become the inputs of a model.
 
 mod column;
+mod encoding;
 mod preprocessing;
 mod statistic;
 mod vectors;

@@ -3,18 +3,19 @@
 //! A record may go over several lines where a field is quoted. Fields are handed out without the space around
 //! them. What a column means is decided by those who read here.
 
+mod lines;
+
 use std::collections::HashSet;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
 
-use super::file::{Peeked, plain};
+use self::lines::Lines;
+use super::file::Peeked;
 use crate::setting::nearest;
 use crate::{Error, Result};
 
-/// Bytes of the longest record; a file that is no CSV may be without any line break.
-const LONGEST: usize = 16 << 20;
 /// Letters of a field that a message repeats: a wrong file may have fields of any length.
 const SHOWN: usize = 40;
 /// Columns that a message lists.
@@ -242,111 +243,11 @@ impl Read for Feed {
     }
 }
 
-/// Where in a record a byte stands. A quote that is not at the start of a field means itself.
-#[derive(Clone, Copy, PartialEq)]
-enum Place {
-    Start,
-    Plain,
-    Quoted,
-    /// Behind a quote inside a quoted field: its end, or the first of two that mean one.
-    Closing,
-}
-
-impl Place {
-    fn behind(self, bytes: &[u8], delimiter: u8) -> Self {
-        if self == Self::Start && !bytes.contains(&b'"') {
-            return Self::Plain;
-        }
-        bytes.iter().fold(self, |place, byte| match (place, *byte) {
-            (Self::Start | Self::Closing, b'"') => Self::Quoted,
-            (Self::Quoted, b'"') => Self::Closing,
-            (Self::Quoted, _) => Self::Quoted,
-            (_, byte) if byte == delimiter => Self::Start,
-            _ => Self::Plain,
-        })
-    }
-}
-
-/// The lines of a text, joined where a quoted field goes over several.
-struct Lines<R> {
-    reader: BufReader<R>,
-    delimiter: u8,
-    /// Without the line break behind it.
-    record: Vec<u8>,
-    /// The line on which it begins, from 1.
-    start: u64,
-    /// Lines that were read.
-    count: u64,
-}
-
-impl<R: Read> Lines<R> {
-    fn new(reader: R, delimiter: u8) -> Self {
-        Self { reader: BufReader::new(reader), delimiter, record: Vec::new(), start: 1, count: 0 }
-    }
-
-    /// Goes to the next record that is not blank; whether there was one.
-    fn advance(&mut self) -> Result<bool, String> {
-        loop {
-            self.record.clear();
-            self.start = self.count + 1;
-            let mut place = Place::Start;
-            loop {
-                let from = self.record.len();
-                if !self.line(place)? {
-                    break;
-                }
-                place = place.behind(&self.record[from..], self.delimiter);
-                if place != Place::Quoted {
-                    break;
-                }
-            }
-            if place == Place::Quoted {
-                return Err("opens a quote that is never closed".to_owned());
-            }
-            if self.count < self.start {
-                return Ok(false);
-            }
-            self.strip();
-            if !self.is_blank() {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// Puts one more line behind the record; whether there was one.
-    fn line(&mut self, place: Place) -> Result<bool, String> {
-        let left = LONGEST - self.record.len().min(LONGEST);
-        let mut bounded = self.reader.by_ref().take(left as u64);
-        let count = bounded.read_until(b'\n', &mut self.record).map_err(|error| plain(&error))?;
-        if count == left && self.record.last() != Some(&b'\n') {
-            let open = if place == Place::Quoted { "opens a quote and" } else { "" };
-            return Err(format!("{open} is longer than {LONGEST} bytes").trim_start().to_owned());
-        }
-        if self.count == 0 && self.record.starts_with(b"\xef\xbb\xbf") {
-            self.record.drain(..3);
-        }
-        self.count += u64::from(count > 0);
-        Ok(count > 0)
-    }
-
-    fn strip(&mut self) {
-        if self.record.last() == Some(&b'\n') {
-            self.record.pop();
-        }
-        if self.record.last() == Some(&b'\r') {
-            self.record.pop();
-        }
-    }
-
-    fn is_blank(&self) -> bool {
-        self.record.iter().all(|byte| byte.is_ascii_whitespace() && *byte != self.delimiter)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::lines::LONGEST;
     use super::*;
 
     /// Every record with its line, or the error.
