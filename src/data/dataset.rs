@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::image::Images;
 use super::labels::Labels;
+use super::table::Table;
 use super::text::{TextSettings, Texts};
 use crate::target::Targets;
 use crate::{Error, Result};
@@ -23,6 +24,8 @@ pub enum Content {
         /// How they become sequences.
         settings: TextSettings,
     },
+    /// Numbers and categories.
+    Table(Table),
 }
 
 impl Content {
@@ -31,6 +34,7 @@ impl Content {
         match self {
             Self::Images(images) => images.len(),
             Self::Texts { texts, .. } => texts.rows(),
+            Self::Table(table) => table.rows(),
         }
     }
 
@@ -95,7 +99,7 @@ impl Samples {
         self.usable.clone().unwrap_or_else(|| (0..self.len() as u32).collect())
     }
 
-    /// The images.
+    /// The images, for tests.
     ///
     /// # Panics
     /// If these are none.
@@ -104,6 +108,7 @@ impl Samples {
         match &self.content {
             Content::Images(images) => images,
             other @ Content::Texts { .. } => panic!("{other:?}"),
+            Content::Table(_) => panic!("this is a table"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::dataset::{Content, Samples};
 use super::preprocessing::Transform;
+use super::table::{Column, ColumnValues};
 use super::text::Texts;
 use super::{Part, Prepared};
 use crate::Result;
@@ -156,5 +157,28 @@ fn content_facts(prepared: &Prepared, content: &Content) -> (Vec<ColumnFacts>, V
             (Vec::new(), vec![("values", format!("bytes from 0 to {}", images.maximum()))])
         }
         Content::Texts { texts, .. } => (Vec::new(), text_facts(prepared, texts)),
+        Content::Table(table) => (table.columns().iter().map(column_facts).collect(), Vec::new()),
     }
+}
+
+/// Categories of a column that are named.
+const NAMED_CATEGORIES: usize = 10;
+
+fn column_facts(column: &Column) -> ColumnFacts {
+    let (kind, about) = match &column.values {
+        ColumnValues::Numbers(numbers) => {
+            let facts = NumberFacts::of(&column.name, numbers.iter().copied());
+            let range = facts.map(|facts| format!("{} to {}", facts.minimum, facts.maximum));
+            ("number", range.unwrap_or_default())
+        }
+        ColumnValues::Categories { names, .. } => {
+            let named: Vec<&str> = names.iter().take(NAMED_CATEGORIES).map(String::as_str).collect();
+            let more = match names.len() - named.len() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            ("category", format!("{}{more}", named.join(", ")))
+        }
+    };
+    ColumnFacts { name: column.name.clone(), kind, missing: column.values.missing(), about }
 }

@@ -8,6 +8,7 @@ use super::augment::{self, AugmentConfig, Draw};
 use super::dataset::Content;
 use super::preprocessing::Transform;
 use super::selection::Selection;
+use super::table::Vectors;
 use super::text::Sequences;
 use super::{Batch, DataConfig, Dataset, Inputs, Part, Preprocessing, Samples, Set, Split};
 use crate::sample::SampleShape;
@@ -24,14 +25,32 @@ pub struct Prepared {
     dataset: Arc<Dataset>,
     selection: Selection,
     augment: Vec<AugmentConfig>,
-    encoded: Encoded,
+    /// The samples that are split and those of the test set, where a source does not have them as a batch wants them.
+    encoded: [Option<Encoded>; 2],
 }
 
-/// What is made of all samples once, because their source does not have it as a batch wants it: tokens of texts.
+/// What is made of all samples once.
 #[derive(Debug, Clone)]
-struct Encoded {
-    main: Option<Sequences>,
-    test: Option<Sequences>,
+enum Encoded {
+    /// Texts as tokens of a vocabulary.
+    Sequences(Sequences),
+    /// Rows of a table as numbers.
+    Vectors(Vectors),
+}
+
+impl Encoded {
+    /// Nothing for images, which stay bytes.
+    fn new(preprocessing: &Preprocessing, content: &Content) -> Result<Option<Self>> {
+        match (preprocessing.transform(), content) {
+            (Transform::Text(transform), Content::Texts { texts, .. }) => {
+                Ok(Some(Self::Sequences(transform.encode(texts))))
+            }
+            (Transform::Table(transform), Content::Table(table)) => {
+                Ok(Some(Self::Vectors(Vectors::new(transform, table)?)))
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 impl DataConfig {
@@ -53,16 +72,22 @@ impl Prepared {
         }
         let (content, labels) = (dataset.main.content(), selection.labels().clone());
         let preprocessing = Preprocessing::fit(content, &split.train.rows, labels, config.normalize())?;
-        let encoded = |samples: &Samples| match (preprocessing.transform(), samples.content()) {
-            (Transform::Text(transform), Content::Texts { texts, .. }) => Some(transform.encode(texts)),
-            _ => None,
-        };
-        let encoded = Encoded { main: encoded(&dataset.main), test: dataset.test.as_ref().and_then(encoded) };
         let augment = config.common.augment.clone();
         if !augment.is_empty() && !matches!(preprocessing.transform(), Transform::Image(_)) {
             return Err(Error::Request("`data.augment` changes images, but the samples are none".to_owned()));
         }
-        Ok(Self { split, preprocessing, dataset, selection, augment, encoded })
+        let encode = |samples: &Samples| Encoded::new(&preprocessing, samples.content());
+        let encoded =
+            [Some(&dataset.main), dataset.test.as_ref()].map(|samples| samples.map(encode).transpose());
+        let [main, test] = encoded;
+        Ok(Self {
+            split,
+            preprocessing,
+            selection,
+            augment,
+            encoded: [main?.flatten(), test?.flatten()],
+            dataset,
+        })
     }
 
     /// What a sample looks like to a model.
@@ -110,16 +135,14 @@ impl Prepared {
     }
 
     fn inputs(&self, set: Set, rows: &[u32], device: &Device) -> Result<Inputs> {
-        match (self.preprocessing.transform(), self.dataset.samples(set)?.content()) {
-            (Transform::Image(transform), Content::Images(images)) => transform.gather(images, rows, device),
-            (Transform::Text(_), Content::Texts { .. }) => {
-                let encoded = match set {
-                    Set::Main => &self.encoded.main,
-                    Set::Test => &self.encoded.test,
-                };
-                let missing = || Error::Bug("texts that were not turned into tokens".into());
-                encoded.as_ref().ok_or_else(missing)?.gather(rows, device)
+        let [main, test] = &self.encoded;
+        let encoded = if set == Set::Main { main } else { test };
+        match (self.preprocessing.transform(), self.dataset.samples(set)?.content(), encoded) {
+            (Transform::Image(transform), Content::Images(images), _) => {
+                transform.gather(images, rows, device)
             }
+            (_, _, Some(Encoded::Sequences(sequences))) => sequences.gather(rows, device),
+            (_, _, Some(Encoded::Vectors(vectors))) => vectors.gather(rows, device),
             _ => Err(Error::Bug("samples of another sort than the preprocessing is for".into())),
         }
     }
@@ -127,7 +150,6 @@ impl Prepared {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Samples;
     use super::super::labels::Labels;
     use super::*;
 

@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::{Content, Inputs};
 use super::image::{ImageTransform, Normalize};
-use super::input::{RawRow, RawSample};
+use super::input::RawRow;
 use super::labels::Labels;
+use super::table::TablePreprocessing;
 use super::text::TextPreprocessing;
+use crate::Result;
 use crate::sample::SampleShape;
 use crate::target::Task;
-use crate::{Error, Result};
 
 /// How samples become inputs, by the sort of data. What is read back from JSON is checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,8 @@ pub enum Transform {
     Image(ImageTransform),
     /// Tokens of words.
     Text(TextPreprocessing),
+    /// Scaled numbers and one-hot categories.
+    Table(TablePreprocessing),
 }
 
 /// What a prediction needs to know of the data: it is stored in every checkpoint as JSON.
@@ -47,6 +50,8 @@ impl TryFrom<Stored> for Preprocessing {
         // An untagged enum would not say what is wrong.
         let transform = if transform.get("words").is_some() {
             serde_json::from_value(transform).map(Transform::Text)
+        } else if transform.get("columns").is_some() {
+            serde_json::from_value(transform).map(Transform::Table)
         } else {
             serde_json::from_value(transform).map(Transform::Image)
         };
@@ -66,6 +71,7 @@ impl Preprocessing {
             Content::Texts { texts, settings } => {
                 Transform::Text(TextPreprocessing::fit(texts, train, settings)?)
             }
+            Content::Table(table) => Transform::Table(TablePreprocessing::fit(table, train, normalize)?),
         };
         Ok(Self { labels, transform })
     }
@@ -95,6 +101,7 @@ impl Preprocessing {
         match &self.transform {
             Transform::Image(image) => SampleShape::Numbers(image.shape().to_vec()),
             Transform::Text(text) => text.sample_shape(),
+            Transform::Table(table) => SampleShape::Numbers(vec![table.width()]),
         }
     }
 
@@ -104,29 +111,17 @@ impl Preprocessing {
     pub fn batch(&self, rows: &[RawRow], device: &Device) -> Result<Inputs> {
         match &self.transform {
             Transform::Image(transform) => {
-                let images: Vec<&[f32]> = rows.iter().map(RawRow::image).collect::<Result<_>>()?;
+                let images = rows.iter().map(RawRow::image).collect::<Result<Vec<_>>>()?;
                 transform.batch(images.into_iter(), device)
             }
             Transform::Text(transform) => {
-                let texts: Vec<&str> = rows.iter().map(RawRow::text).collect::<Result<_>>()?;
+                let texts = rows.iter().map(RawRow::text).collect::<Result<Vec<_>>>()?;
                 transform.batch(texts.into_iter(), device)
             }
-        }
-    }
-}
-
-impl RawRow {
-    fn image(&self) -> Result<&[f32]> {
-        match &self.sample {
-            RawSample::Image(values) => Ok(values),
-            RawSample::Text(_) => Err(Error::Bug("a text came where an image belongs".into())),
-        }
-    }
-
-    fn text(&self) -> Result<&str> {
-        match &self.sample {
-            RawSample::Text(text) => Ok(text),
-            RawSample::Image(_) => Err(Error::Bug("an image came where a text belongs".into())),
+            Transform::Table(transform) => {
+                let vectors = rows.iter().map(RawRow::vector).collect::<Result<Vec<_>>>()?;
+                transform.batch(vectors.into_iter(), device)
+            }
         }
     }
 }

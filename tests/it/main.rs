@@ -22,6 +22,7 @@ mod repeat;
 mod resume;
 mod schema;
 mod sweep;
+mod tables;
 mod training;
 mod workplace;
 mod wrong;

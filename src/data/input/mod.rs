@@ -3,11 +3,12 @@
 //! What a file is follows from its content and, for text, its name: CSV rows of numbers, IDX images (packed
 //! with gzip or not), PNG and JPEG. Values come in the units of the model's source (0 to 255, digits 0 to 16);
 //! [`Preprocessing::batch`] scales them as the training data was. For a model of texts a file is a CSV by its name,
-//! else one text a line.
+//! else one text a line; for a model of tables it is a CSV whose columns are found by their names.
 
 mod csv;
 mod idx;
 mod picture;
+mod table;
 mod text;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,38 @@ pub enum RawSample {
     Image(Vec<f32>),
     /// A text as it stands in the file.
     Text(String),
+    /// A row of a table, encoded.
+    Table(Vec<f32>),
+}
+
+impl RawRow {
+    /// The values of an image; an error of ours for a sample of another sort.
+    pub(super) fn image(&self) -> Result<&[f32]> {
+        match &self.sample {
+            RawSample::Image(values) => Ok(values),
+            RawSample::Text(_) | RawSample::Table(_) => Err(wrong_sort()),
+        }
+    }
+
+    /// The text; an error of ours for a sample of another sort.
+    pub(super) fn text(&self) -> Result<&str> {
+        match &self.sample {
+            RawSample::Text(text) => Ok(text),
+            RawSample::Image(_) | RawSample::Table(_) => Err(wrong_sort()),
+        }
+    }
+
+    /// The numbers of a row of a table; an error of ours for a sample of another sort.
+    pub(super) fn vector(&self) -> Result<&[f32]> {
+        match &self.sample {
+            RawSample::Table(values) => Ok(values),
+            RawSample::Image(_) | RawSample::Text(_) => Err(wrong_sort()),
+        }
+    }
+}
+
+fn wrong_sort() -> Error {
+    Error::Bug("a sample of another sort than the model was trained on".to_owned())
 }
 
 /// Samples without a known class.
@@ -59,7 +92,9 @@ pub fn files(path: &Path, preprocessing: &Preprocessing) -> Result<Vec<PathBuf>>
     }
     let files = match preprocessing.transform() {
         Transform::Image(_) => images::files(path)?,
-        Transform::Text(_) => return Err(Error::unreadable(path, "is a folder; name the files in it")),
+        Transform::Text(_) | Transform::Table(_) => {
+            return Err(Error::unreadable(path, "is a folder; name the files in it"));
+        }
     };
     if files.is_empty() {
         return Err(Error::unreadable(path, "is a folder without PNG or JPEG files; name the files in it"));
@@ -69,7 +104,9 @@ pub fn files(path: &Path, preprocessing: &Preprocessing) -> Result<Vec<PathBuf>>
 
 /// The samples of a file; columns of a CSV named `target`, `label` or `index` are left out.
 ///
-/// Fails if it is absent, of no known kind, or does not fit to the model's `[C, H, W]`. After an error in
+/// For a model of tables, its columns are found by their names, in any order, and others are left out.
+///
+/// Fails if it is absent, of no known kind, or does not fit to the model. After an error in
 /// the middle of the file the iterator ends.
 pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
     if path.is_dir() {
@@ -87,6 +124,7 @@ fn rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Rows> {
     let image = match preprocessing.transform() {
         Transform::Image(image) => image,
         Transform::Text(text) => return Ok(Box::new(text::Rows::new(file, text)?)),
+        Transform::Table(table) => return Ok(Box::new(table::Rows::new(file, table)?)),
     };
     Ok(match kind(&file)? {
         Kind::Csv => Box::new(csv::Rows::new(file, image)?),
@@ -99,7 +137,7 @@ fn rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Rows> {
 ///
 /// A CSV needs a column `target` or `label` with names or numbers of classes; IDX images the file of their
 /// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other, or a
-/// folder of images for each class. A model of texts needs a CSV.
+/// folder of images for each class. A model of texts or of tables needs a CSV with the column of its target.
 pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
     if let (true, Transform::Image(image)) = (path.is_dir(), preprocessing.transform()) {
         let classes = preprocessing.classes();
@@ -129,6 +167,9 @@ fn labelled_rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Labelled
     let image = match preprocessing.transform() {
         Transform::Image(image) => image,
         Transform::Text(text) => return text::labelled(file, text, classes),
+        Transform::Table(table) => {
+            return Ok(Box::new(table::LabelledRows::new(file, table, preprocessing.labels())?));
+        }
     };
     let path = file.path.clone();
     match kind(&file)? {
@@ -192,7 +233,7 @@ mod tests {
 
     /// The values of an image and its class.
     fn parts((row, target): (RawRow, Target)) -> (Vec<f32>, u32) {
-        let RawSample::Image(values) = row.sample else { panic!("{row:?}") };
+        let values = row.image().unwrap().to_vec();
         let Target::Class(class) = target else { panic!("it has no class") };
         (values, class)
     }

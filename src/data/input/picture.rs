@@ -78,8 +78,8 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let rows: Vec<RawRow> = open(&path, preprocessing)?.collect::<Result<_>>()?;
         assert_eq!((rows.len(), rows[0].index), (1, 0));
-        let RawSample::Image(values) = &rows[0].sample else { panic!("{rows:?}") };
-        Ok(values.clone())
+        let values = rows[0].image().unwrap();
+        Ok(values.to_vec())
     }
 
     #[test]
