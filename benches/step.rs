@@ -22,7 +22,8 @@ fn model(regularizer: &str) -> Model {
     let text = format!("kind = 'mlp'\nregularizer = {regularizer}");
     let table: toml::Table = toml::from_str(&text).expect("the text is TOML");
     let config: ModelConfig = setting::read(&table.into()).expect("the model is a valid one");
-    Model::build(&config, &SampleShape::Numbers(vec![1, 28, 28]), 10, 42, DType::F32, &Device::Cpu).expect("the model can be built")
+    Model::build(&config, &SampleShape::Numbers(vec![1, 28, 28]), 10, 42, DType::F32, &Device::Cpu)
+        .expect("the model can be built")
 }
 
 fn images() -> Tensor {
@@ -66,7 +67,8 @@ fn convolution(criterion: &mut Criterion) {
         "kind = 'sequential'\nlayers = [{{ kind = 'conv2d', out_channels = 32, kernel_size = 1 }}, {conv}, \
          'flatten', {{ kind = 'linear', out_features = 10 }}]"
     );
-    let network = "kind = 'cnn'\nchannels = [32, 64]\nregularizer = 'none'\nhead = { hidden = [], dropout = 0 }";
+    let network =
+        "kind = 'cnn'\nchannels = [32, 64]\nregularizer = 'none'\nhead = { hidden = [], dropout = 0 }";
     for (name, text, shape) in
         [("conv_32_64_14x14", layer.as_str(), [32, 14, 14]), ("cnn_32_64_28x28", network, [1, 28, 28])]
     {

@@ -10,11 +10,7 @@ const BLOCK: usize = 64 * LANES;
 /// `N` sums of `terms(x, y)` over two slices of one length.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
-pub(super) fn sums<T: Element, const N: usize>(
-    x: &[T],
-    y: &[T],
-    terms: impl Fn(T, T) -> [T; N],
-) -> [f64; N] {
+pub(super) fn sums<T: Element, const N: usize>(x: &[T], y: &[T], terms: impl Fn(T, T) -> [T; N]) -> [f64; N] {
     let mut totals = [0.0; N];
     for (x, y) in x.chunks(BLOCK).zip(y.chunks(BLOCK)) {
         let mut lanes = [[T::ZERO; LANES]; N];

@@ -95,7 +95,11 @@ impl Chain {
 
     /// Sets the gradient of every trainable parameter for the gradient of the last training pass's output, and
     /// gives that of its input if it is needed. No layer computes a gradient that nobody needs.
-    pub(super) fn backward(&mut self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>> {
+    pub(super) fn backward(
+        &mut self,
+        gradient: &Tensor,
+        need_input_gradient: bool,
+    ) -> Result<Option<Tensor>> {
         let first = if need_input_gradient { Some(0) } else { self.0.iter().position(Step::trains) };
         let Some(first) = first else { return Ok(None) };
         let mut gradient = gradient.clone();
@@ -160,7 +164,13 @@ impl Chain {
                 Step::Residual(block) => (&block.name, "Residual".to_owned(), 0),
             };
             let at = rows.len();
-            rows.push(SummaryRow { name: name.clone(), depth, kind, output_shape: shape.clone(), parameters });
+            rows.push(SummaryRow {
+                name: name.clone(),
+                depth,
+                kind,
+                output_shape: shape.clone(),
+                parameters,
+            });
             if let Step::Residual(block) = step {
                 let mut beside = shape.clone();
                 block.body.append_rows(shape, depth + 1, rows);
@@ -326,8 +336,10 @@ mod tests {
             }
             let y = chain.forward(&x, &PASS).unwrap();
             assert!(chain.backward(&y, false).unwrap().is_none());
-            let has = |place: &&&Place| place.layer.parameters().iter().any(|(_, one)| one.gradient.is_some());
-            let found: Vec<&str> = chain.places().iter().filter(has).map(|place| place.name.as_str()).collect();
+            let has =
+                |place: &&&Place| place.layer.parameters().iter().any(|(_, one)| one.gradient.is_some());
+            let found: Vec<&str> =
+                chain.places().iter().filter(has).map(|place| place.name.as_str()).collect();
             assert_eq!(found, expected);
         }
     }

@@ -290,11 +290,23 @@ mod tests {
     #[test]
     fn blocks_and_head_are_those_of_the_exercise() {
         let block = ["conv2d", "batch_norm", "activation", "max_pool2d"];
-        let head = ["flatten", "dropout", "linear", "activation", "dropout", "linear", "activation", "dropout", "linear"];
+        let head = [
+            "flatten",
+            "dropout",
+            "linear",
+            "activation",
+            "dropout",
+            "linear",
+            "activation",
+            "dropout",
+            "linear",
+        ];
         let config = read("");
         assert_eq!(names(&config), [&block[..], &block, &block, &head].concat());
         assert_eq!((config.padding, &config.head.dropout[..]), (Pair([1, 1]), &[0.5, 0.5, 0.0][..]));
-        let plain = read("channels = [4]\npool = 0\nregularizer = 'none'\nhead = { hidden = [], dropout = 0 }\nkernel_size = [5, 2]");
+        let plain = read(
+            "channels = [4]\npool = 0\nregularizer = 'none'\nhead = { hidden = [], dropout = 0 }\nkernel_size = [5, 2]",
+        );
         assert_eq!(names(&plain), ["conv2d", "activation", "flatten", "dropout", "linear"]);
         assert_eq!((plain.padding, &plain.head.dropout[..]), (Pair([2, 1]), &[0.0][..]));
         let head = read("head = { hidden = [7], dropout = 0.3 }").head;
@@ -304,7 +316,11 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for text in ["", "pool = { kind = 'avg', kernel_size = 3, stride = 2 }", "kernel_size = [3, 5]\nactivation = 'none'"] {
+        for text in [
+            "",
+            "pool = { kind = 'avg', kernel_size = 3, stride = 2 }",
+            "kernel_size = [3, 5]\nactivation = 'none'",
+        ] {
             let config = read(text);
             assert_eq!(read(&toml::to_string(&config).unwrap()), config);
         }
@@ -313,8 +329,10 @@ mod tests {
     #[test]
     fn every_wrong_value_is_reported_with_its_path() {
         assert_eq!(
-            problems("channels = [8, 0]\nkernel_size = 0\nstride = [1, 0]\npool = { kernel_size = 2, padding = 2 }\n\
-                      head = { hidden = [0, 8], dropout = [0.5, 1.5] }"),
+            problems(
+                "channels = [8, 0]\nkernel_size = 0\nstride = [1, 0]\npool = { kernel_size = 2, padding = 2 }\n\
+                      head = { hidden = [0, 8], dropout = [0.5, 1.5] }"
+            ),
             [
                 "channels[1]: a width of 0",
                 "kernel_size: `kernel_size` is 0",

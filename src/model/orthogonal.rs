@@ -78,7 +78,8 @@ mod tests {
     fn rows_or_columns_are_orthonormal() {
         for (rows, columns) in [(1, 1), (5, 9), (9, 5), (40, 40), (128, 27), (0, 3)] {
             let q = draw(stream(), rows, columns);
-            let (vectors, length) = if rows <= columns { (q, columns) } else { (transposed(&q, rows, columns), rows) };
+            let (vectors, length) =
+                if rows <= columns { (q, columns) } else { (transposed(&q, rows, columns), rows) };
             let vectors: Vec<&[f64]> = vectors.chunks_exact(length).collect();
             assert_eq!(vectors.len(), rows.min(columns));
             for (index, left) in vectors.iter().enumerate() {
@@ -99,7 +100,14 @@ mod tests {
     fn the_decomposition_is_that_of_pytorch() {
         let mut vectors = vec![0.5, -1.0, 2.0, 1.5, 0.25, -0.75];
         orthonormalize(&mut vectors, 3);
-        let expected = [0.218217890236, -0.436435780472, 0.872871560944, 0.9736253707564, 0.036329304879, -0.2252416902496];
+        let expected = [
+            0.218217890236,
+            -0.436435780472,
+            0.872871560944,
+            0.9736253707564,
+            0.036329304879,
+            -0.2252416902496,
+        ];
         for (found, expected) in vectors.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{vectors:?}");
         }

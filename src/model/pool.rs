@@ -244,7 +244,10 @@ mod tests {
     #[test]
     fn what_is_no_pooling_is_refused() {
         for (text, expected) in [
-            ("-1", "wrong value: -1; expected a whole number from 0 to 65536, a name, or a table with `kind`"),
+            (
+                "-1",
+                "wrong value: -1; expected a whole number from 0 to 65536, a name, or a table with `kind`",
+            ),
             ("'mean'", "unknown value \"mean\"; expected one of: none, max, avg"),
             ("{ kind = 'none', kernel_size = 2 }", "unknown key `kernel_size`; expected one of: nothing"),
         ] {

@@ -145,7 +145,8 @@ fn models_of_every_kind_train_as_pytorchs_do() {
         let size = shape.iter().product();
         let sample = |n: usize| {
             let pair = u(100 + (n % CLASSES) as u64, size).zip(u(200 + n as u64, size));
-            let numbers: Vec<f32> = pair.map(|(class, noise)| (0.5 + 0.3 * class + 0.2 * noise) as f32).collect();
+            let numbers: Vec<f32> =
+                pair.map(|(class, noise)| (0.5 + 0.3 * class + 0.2 * noise) as f32).collect();
             Tensor::from_vec(numbers, shape.clone(), &Device::Cpu).unwrap()
         };
         let samples: Vec<Tensor> = (0..count).map(sample).collect();

@@ -27,7 +27,8 @@ impl Block {
         let columns = (BYTES / (size_of::<T>() * depth.max(1))).clamp(LANES, MOST_COLUMNS);
         let pixels = output[0] * output[1];
         let samples = (columns / pixels.max(1)).max(1);
-        let rows = if samples > 1 { output[0] } else { (columns / output[1].max(1)).clamp(1, output[0].max(1)) };
+        let rows =
+            if samples > 1 { output[0] } else { (columns / output[1].max(1)).clamp(1, output[0].max(1)) };
         Self { samples, rows }
     }
 }

@@ -43,13 +43,7 @@ pub fn forward(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, how: Convolut
 }
 
 /// The gradients of `weight`, of the bias and of `x` for the gradient `dy` of y.
-pub fn backward(
-    x: &Tensor,
-    weight: &Tensor,
-    dy: &Tensor,
-    how: Convolution,
-    need: Need,
-) -> Result<Gradients> {
+pub fn backward(x: &Tensor, weight: &Tensor, dy: &Tensor, how: Convolution, need: Need) -> Result<Gradients> {
     let sizes = Sizes::of(x, weight, how)?;
     if dy.dims() != sizes.y() {
         return Err(Error::Bug(format!("a convolution was given a gradient of shape {:?}", dy.dims())));

@@ -215,7 +215,8 @@ fn input_gradient<T: Element>(sizes: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
 fn turned_sizes(sizes: &Sizes) -> Option<Sizes> {
     let window = sizes.how.window;
     let reach = window.reach();
-    let padding = [reach[0].checked_sub(1 + window.padding[0])?, reach[1].checked_sub(1 + window.padding[1])?];
+    let padding =
+        [reach[0].checked_sub(1 + window.padding[0])?, reach[1].checked_sub(1 + window.padding[1])?];
     (window.stride == [1, 1]).then(|| Sizes {
         channels: sizes.outputs,
         input: sizes.output,
@@ -257,7 +258,8 @@ fn fold_back<T: Element>(sizes: &Sizes, weight: &[T], dy: &[T], dx: &mut [T]) {
             padded.fill(T::ZERO);
             simd(|| fold(columns, padded, &window, [high, wide], sizes.output));
             let rows = padded.chunks_exact(wide).enumerate();
-            let inside = rows.filter(|(row, _)| (window.padding[0]..high - window.padding[0]).contains(&(row % high)));
+            let inside =
+                rows.filter(|(row, _)| (window.padding[0]..high - window.padding[0]).contains(&(row % high)));
             for (dx, (_, row)) in dx.chunks_exact_mut(sizes.input[1]).zip(inside) {
                 dx.copy_from_slice(&row[window.padding[1]..][..sizes.input[1]]);
             }

@@ -84,7 +84,8 @@ fn vector<T: Element>(tensor: &Tensor) -> Result<Vec<T>> {
 
 fn slices_forward<T: Element>(x: &Tensor, affine: Option<Affine<'_>>, eps: f64) -> Result<(Tensor, Moments)> {
     let (runs, rows, width) = x.dims3()?;
-    let weights = affine.map(|affine| Ok::<_, Error>((vector::<T>(affine.weight)?, vector::<T>(affine.bias)?)));
+    let weights =
+        affine.map(|affine| Ok::<_, Error>((vector::<T>(affine.weight)?, vector::<T>(affine.bias)?)));
     let weights = weights.transpose()?;
     let mut y: Vec<T> = Vec::with_capacity(x.elem_count());
     let mut means: Vec<T> = Vec::with_capacity(runs * rows);

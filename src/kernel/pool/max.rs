@@ -110,10 +110,15 @@ fn append_image<T: Element>(
     let halves = Window::square(2);
     for row in 0..height {
         if *window == halves {
-            append_halved_row(&image[2 * row * input[1]..][..2 * input[1]], input[1], width, |best, position| {
-                y.push(best);
-                positions.push((2 * row * input[1]) as u32 + position);
-            });
+            append_halved_row(
+                &image[2 * row * input[1]..][..2 * input[1]],
+                input[1],
+                width,
+                |best, position| {
+                    y.push(best);
+                    positions.push((2 * row * input[1]) as u32 + position);
+                },
+            );
             continue;
         }
         let rows = inside(row, 0, window, input);

@@ -214,7 +214,9 @@ impl Layer for Conv2d {
         let Convolution { window: Window { kernel, stride, padding, dilation }, groups } = self.how;
         let [_, outputs, part, ..] = self.weight.value.dims()[..] else { return "Conv2d".to_owned() };
         let mut text = format!("Conv2d({}, {outputs}, kernel_size={}", part * groups, Pair::<1>(kernel));
-        for (name, pair, default) in [("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)] {
+        for (name, pair, default) in
+            [("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)]
+        {
             if pair != [default; 2] {
                 text.push_str(&format!(", {name}={}", Pair::<0>(pair)));
             }

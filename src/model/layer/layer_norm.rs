@@ -75,7 +75,9 @@ impl LayerNorm {
         let shape = LayerNormConfig::normalized_shape(input)?.to_vec();
         let affine = config
             .elementwise_affine
-            .then(|| Ok::<_, Error>([Parameter::new(init.ones(&shape)?), Parameter::new(init.zeros(&shape)?)]))
+            .then(|| {
+                Ok::<_, Error>([Parameter::new(init.ones(&shape)?), Parameter::new(init.zeros(&shape)?)])
+            })
             .transpose()?;
         Ok(Self { eps: config.eps, normalized_shape: shape, affine, kept: None })
     }
@@ -112,8 +114,7 @@ impl Layer for LayerNorm {
         let (rows, moments) = take_kept(&mut self.kept, "a layer norm")?;
         let affine = self.affine_rows()?;
         let dy = self.rows(gradient)?;
-        let found =
-            layer_norm::backward(&rows, lent(affine.as_ref()), &moments, &dy, need_input_gradient)?;
+        let found = layer_norm::backward(&rows, lent(affine.as_ref()), &moments, &dy, need_input_gradient)?;
         if let (Some(parameters), Some((weight, bias))) = (&mut self.affine, found.affine) {
             for (one, gradient) in parameters.iter_mut().zip([weight, bias]) {
                 let shaped = gradient.reshape(one.value.dims())?;

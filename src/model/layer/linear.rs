@@ -119,7 +119,11 @@ fn rows(tensor: &Tensor) -> Result<Tensor> {
         return Ok(tensor.clone());
     }
     let last = tensor.rank().saturating_sub(1);
-    Ok(tensor.reshape((tensor.dim(0)?, tensor.dims()[1..last].iter().product::<usize>(), tensor.dim(last)?))?)
+    Ok(tensor.reshape((
+        tensor.dim(0)?,
+        tensor.dims()[1..last].iter().product::<usize>(),
+        tensor.dim(last)?,
+    ))?)
 }
 
 impl Layer for Linear {

@@ -149,7 +149,10 @@ mod tests {
     fn gradients_are_exact_and_the_contract_is_kept() {
         for (text, name) in [
             ("kernel_size = 2", "MaxPool2d(2)"),
-            ("kernel_size = [3, 2]\nstride = [2, 1]\npadding = 1", "MaxPool2d([3, 2], stride=[2, 1], padding=1)"),
+            (
+                "kernel_size = [3, 2]\nstride = [2, 1]\npadding = 1",
+                "MaxPool2d([3, 2], stride=[2, 1], padding=1)",
+            ),
         ] {
             let config = LayerConfig::MaxPool2d(read(text));
             assert_gradients(&config, &[2, 5, 4]);

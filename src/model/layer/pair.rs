@@ -107,8 +107,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Pair<1>, String> {
         let value = toml::from_str::<toml::Table>(&format!("v = {text}")).unwrap().remove("v").unwrap();
-        setting::read(&value)
-            .map_err(|problems| format!("{}: {}", problems[0].message, problems[0].expected))
+        setting::read(&value).map_err(|problems| format!("{}: {}", problems[0].message, problems[0].expected))
     }
 
     #[test]
