@@ -61,5 +61,43 @@ fn step(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, step);
+/// A convolution of 64 images of 32 channels and 14 × 14 pixels, and a small network, to stand beside `PyTorch` on one
+/// thread.
+fn convolution(criterion: &mut Criterion) {
+    let conv = "{ kind = 'conv2d', out_channels = 64, kernel_size = 3, padding = 1 }";
+    let layer = format!(
+        "kind = 'sequential'\nlayers = [{{ kind = 'conv2d', out_channels = 32, kernel_size = 1 }}, {conv}, \
+         'flatten', {{ kind = 'linear', out_features = 10 }}]"
+    );
+    let network =
+        "kind = 'cnn'\nchannels = [32, 64]\nregularizer = 'none'\nhead = { hidden = [], dropout = 0 }";
+    for (name, text, shape) in
+        [("conv_32_64_14x14", layer.as_str(), [32, 14, 14]), ("cnn_32_64_28x28", network, [1, 28, 28])]
+    {
+        let table: toml::Table = toml::from_str(text).expect("the text is TOML");
+        let config: ModelConfig = setting::read(&table.into()).expect("the model is a valid one");
+        let sample = SampleShape::Numbers(shape.to_vec());
+        let mut model =
+            Model::build(&config, &sample, 10, 42, DType::F32, &Device::Cpu).expect("the model can be built");
+        let count = 64 * shape.iter().product::<usize>();
+        let mut draws = Stream::new(1, Purpose::Synthetic, 0, 0).draws();
+        let pixels: Vec<f32> = (0..count).map(|_| draws.uniform() as f32).collect();
+        let shape: Vec<usize> = [1, 64].into_iter().chain(shape).collect();
+        let images = Tensor::from_vec(pixels, shape, &Device::Cpu).expect("the shape fits");
+        let mut group = criterion.benchmark_group(name);
+        group.sample_size(30);
+        group.bench_function("forward", |bencher| {
+            bencher.iter(|| black_box(model.forward(&images, &Pass::EVALUATION).expect("the shapes fit")));
+        });
+        group.bench_function("forward and backward", |bencher| {
+            bencher.iter(|| {
+                let outputs = model.forward(&images, &PASS).expect("the shapes fit");
+                model.backward(&outputs).expect("a forward pass came before");
+            });
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, step, convolution);
 criterion_main!(benches);

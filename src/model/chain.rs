@@ -230,3 +230,121 @@ impl Residual {
         Ok(Self { name, body, shortcut })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+
+    use super::*;
+    use crate::kernel::checks::{assert_close, numbers, tensor};
+    use crate::model::InitConfig;
+    use crate::setting;
+
+    const PASS: Pass<'_> = Pass::training(&[1], 0);
+
+    fn read(text: &str) -> LayerConfig {
+        setting::read(&toml::Value::Table(toml::from_str(text).unwrap()))
+            .unwrap_or_else(|problems| panic!("{text}\n{problems:?}"))
+    }
+
+    fn build(layers: &[LayerConfig], input: &[usize]) -> Chain {
+        let init = Initializer::new(&InitConfig::Default, &[1], DType::F64, &Device::Cpu);
+        Chain::build(layers, "layers", &mut input.to_vec(), &mut Ordinals::default(), &init).unwrap()
+    }
+
+    /// As the script that made the fixture says.
+    fn wave(shape: &[usize], seed: f64) -> Tensor {
+        let count: usize = shape.iter().product();
+        let wave: Vec<f64> = (0..count).map(|n| (0.7 * (n as f64 + 1.0) + seed).sin()).collect();
+        tensor(&wave, shape)
+    }
+
+    /// The numbers were made by `tests/parity/layers.py`, with `PyTorch` 2.15.
+    #[test]
+    fn every_layer_agrees_with_pytorch() {
+        let text = include_str!("../../tests/parity/fixtures/layers.json");
+        let fixture: serde_json::Value = serde_json::from_str(text).unwrap();
+        let list = |value: &serde_json::Value| -> Vec<f64> { serde_json::from_value(value.clone()).unwrap() };
+        let shape = |value: &serde_json::Value| -> Vec<usize> {
+            let sample: Vec<usize> = serde_json::from_value(value.clone()).unwrap();
+            [1, 2].into_iter().chain(sample).collect()
+        };
+        let mut kinds = std::collections::BTreeSet::new();
+        for case in fixture["cases"].as_array().unwrap() {
+            let layer = read(case["layer"].as_str().unwrap());
+            kinds.insert(layer.activation().map_or(layer.type_name().to_owned(), |one| format!("{one:?}")));
+            let (input, output) = (shape(&case["input"]), shape(&case["output"]));
+            let mut chain = build(std::slice::from_ref(&layer), &input[2..]);
+            let mut seed = 3.0;
+            for place in chain.places_mut() {
+                for (_, one) in place.layer.parameters_mut() {
+                    one.value = wave(one.value.dims(), seed);
+                    seed += 1.0;
+                }
+            }
+            let x = wave(&input, 1.0);
+            let y = chain.forward(&x, &PASS).unwrap();
+            assert_eq!(y.dims(), output, "{layer:?}");
+            assert_close(&numbers(&y), &list(&case["y"]), 1e-10);
+            let dx = chain.backward(&wave(&output, 2.0), true).unwrap().unwrap();
+            assert_close(&numbers(&dx), &list(&case["dx"]), 1e-10);
+            let expected = case["gradients"].as_object().unwrap();
+            let mut seen = 0;
+            for place in chain.places() {
+                for (name, one) in place.layer.parameters() {
+                    let name = format!("{}.{name}", place.name);
+                    let expected = list(&expected[name.strip_prefix("layers.0.").unwrap()]);
+                    assert_close(&numbers(one.gradient.as_ref().unwrap()), &expected, 1e-10);
+                    seen += 1;
+                }
+            }
+            assert_eq!(seen, expected.len());
+            let y = chain.forward(&x, &Pass::EVALUATION).unwrap();
+            assert_close(&numbers(&y), &list(&case["evaluated"]), 1e-10);
+        }
+        // Dropout draws its own numbers.
+        assert_eq!(kinds.len(), 19, "{kinds:?}");
+    }
+
+    #[test]
+    fn ordinals_count_across_blocks_and_names_tell_where_a_layer_is() {
+        let linear = "{ kind = 'linear', out_features = 3 }";
+        let block = format!("kind = 'residual'\nlayers = [{linear}, {linear}]\nshortcut = [{linear}]");
+        let chain = build(&[read("kind = 'linear'\nout_features = 3"), read(&block)], &[3]);
+        let names: Vec<&str> = chain.places().iter().map(|place| place.name.as_str()).collect();
+        assert_eq!(names, ["layers.0", "layers.1.layers.0", "layers.1.layers.1", "layers.1.shortcut.0"]);
+        let weights: Vec<Vec<f64>> =
+            chain.places().iter().map(|place| numbers(&place.layer.parameters()[0].1.value)).collect();
+        let flat = build(&vec![read("kind = 'linear'\nout_features = 3"); 4], &[3]);
+        for (place, weight) in flat.places().iter().zip(&weights) {
+            assert_eq!(numbers(&place.layer.parameters()[0].1.value), *weight);
+        }
+    }
+
+    #[test]
+    fn frozen_layers_cut_the_backward_pass_inside_blocks_too() {
+        let linear = "{ kind = 'linear', out_features = 3 }";
+        let block = format!("kind = 'residual'\nlayers = [{linear}, 'tanh']\nshortcut = [{linear}]");
+        let layers = [read("kind = 'linear'\nout_features = 3"), read(&block), read("kind = 'relu'")];
+        let x = wave(&[1, 4, 3], 1.0);
+        for (trained, expected) in [
+            ("layers.1.shortcut.0", vec!["layers.1.shortcut.0"]),
+            ("layers.1.layers.0", vec!["layers.1.layers.0"]),
+            ("layers.0", vec!["layers.0"]),
+            ("nothing", vec![]),
+        ] {
+            let mut chain = build(&layers, &[3]);
+            for place in chain.places_mut() {
+                let trains = place.name == trained;
+                place.layer.parameters_mut().into_iter().for_each(|(_, one)| one.trainable = trains);
+            }
+            let y = chain.forward(&x, &PASS).unwrap();
+            assert!(chain.backward(&y, false).unwrap().is_none());
+            let has =
+                |place: &&&Place| place.layer.parameters().iter().any(|(_, one)| one.gradient.is_some());
+            let found: Vec<&str> =
+                chain.places().iter().filter(has).map(|place| place.name.as_str()).collect();
+            assert_eq!(found, expected);
+        }
+    }
+}

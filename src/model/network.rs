@@ -265,6 +265,93 @@ mod tests {
         ");
     }
 
+    fn read(text: &str) -> ModelConfig {
+        crate::setting::read(&toml::Value::Table(toml::from_str(text).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn a_cnn_is_written_out_to_its_layers() {
+        let config =
+            read("kind = 'cnn'\nchannels = [8, 16]\nhead = { hidden = [32] }\nregularizer = 'layer_norm'");
+        let input = SampleShape::Numbers(vec![3, 9, 8]);
+        let model = Model::build(&config, &input, 10, 1, DType::F32, &Device::Cpu).unwrap();
+        let summary = model.summary();
+        insta::assert_snapshot!(summary, @r"
+        Layer      Kind                                     Output      Parameters
+        layers.0   Conv2d(3, 8, kernel_size=3, padding=1)   [8, 9, 8]          224
+        layers.1   LayerNorm([8, 9, 8])                     [8, 9, 8]        1,152
+        layers.2   ReLU                                     [8, 9, 8]            -
+        layers.3   MaxPool2d(2)                             [8, 4, 4]            -
+        layers.4   Conv2d(8, 16, kernel_size=3, padding=1)  [16, 4, 4]       1,168
+        layers.5   LayerNorm([16, 4, 4])                    [16, 4, 4]         512
+        layers.6   ReLU                                     [16, 4, 4]           -
+        layers.7   MaxPool2d(2)                             [16, 2, 2]           -
+        layers.8   Flatten                                  [64]                 -
+        layers.9   Dropout(0.5)                             [64]                 -
+        layers.10  Linear(64, 32)                           [32]             2,080
+        layers.11  ReLU                                     [32]                 -
+        layers.12  Dropout(0)                               [32]                 -
+        layers.13  Linear(32, 10)                           [10]               330
+        Input: [3, 9, 8]
+        Parameters: 5,466, trainable: 5,466
+        ");
+        assert_eq!(config.parameter_count(&input, 10).unwrap(), summary.parameters as u64);
+        // PyTorch 2.15: sum(p.numel() …) of the notes' network for 3 × 32 × 32 pixels, 32-64-128 and 512-256.
+        let notes = read("kind = 'cnn'");
+        let count = notes.parameter_count(&SampleShape::Numbers(vec![3, 32, 32]), 10).unwrap();
+        assert_eq!(count, 1_276_682);
+    }
+
+    #[test]
+    fn blocks_have_rows_of_their_own_and_those_of_their_layers() {
+        let text = "kind = 'sequential'
+            layers = [
+                { kind = 'conv2d', out_channels = 4, kernel_size = 3, padding = 1 },
+                { kind = 'residual', layers = [
+                    { kind = 'conv2d', out_channels = 8, kernel_size = 3, stride = 2, padding = 1, bias = false },
+                    'batch_norm',
+                    { kind = 'residual', layers = ['gelu'] },
+                ], shortcut = [{ kind = 'conv2d', out_channels = 8, kernel_size = 1, stride = 2 }] },
+                { kind = 'adaptive_avg_pool2d', output_size = 1 },
+                'flatten',
+                'linear',
+            ]";
+        let config = read(text);
+        let input = SampleShape::Numbers(vec![1, 8, 8]);
+        let mut model = Model::build(&config, &input, 10, 1, DType::F32, &Device::Cpu).unwrap();
+        let summary = model.summary();
+        insta::assert_snapshot!(summary, @r"
+        Layer                           Kind                                                          Output     Parameters
+        layers.0                        Conv2d(1, 4, kernel_size=3, padding=1)                        [4, 8, 8]          40
+        layers.1                        Residual                                                      [8, 4, 4]           -
+          layers.1.layers.0             Conv2d(4, 8, kernel_size=3, stride=2, padding=1, bias=False)  [8, 4, 4]         288
+          layers.1.layers.1             BatchNorm2d(8)                                                [8, 4, 4]          16
+          layers.1.layers.2             Residual                                                      [8, 4, 4]           -
+            layers.1.layers.2.layers.0  GELU                                                          [8, 4, 4]           -
+          layers.1.shortcut.0           Conv2d(4, 8, kernel_size=1, stride=2)                         [8, 4, 4]          40
+        layers.2                        AdaptiveAvgPool2d(1)                                          [8, 1, 1]           -
+        layers.3                        Flatten                                                       [8]                 -
+        layers.4                        Linear(8, 10)                                                 [10]               90
+        Input: [1, 8, 8]
+        Parameters: 474, trainable: 474
+        ");
+        assert_eq!(config.parameter_count(&input, 10).unwrap(), summary.parameters as u64);
+        assert!(config.needs_two_samples(&SampleShape::Numbers(vec![1, 1, 1]), 10).unwrap());
+        assert!(!config.needs_two_samples(&input, 10).unwrap());
+
+        // Weights and buffers of blocks are given out and taken in like all others.
+        let names: Vec<String> = model.tensors().unwrap().into_iter().map(|(name, _)| name).collect();
+        for name in ["layers.1.layers.0.weight", "layers.1.layers.1.running_var", "layers.1.shortcut.0.bias"]
+        {
+            assert!(names.iter().any(|known| known == name), "{name} is not in {names:?}");
+        }
+        let other = Model::build(&config, &input, 10, 2, DType::F32, &Device::Cpu).unwrap();
+        model.load_tensors(&other.tensors().unwrap(), true).unwrap();
+        for ((name, ours), (_, theirs)) in model.tensors().unwrap().iter().zip(other.tensors().unwrap()) {
+            assert_eq!(numbers(ours), numbers(&theirs), "{name}");
+        }
+    }
+
     /// ```python
     /// # PyTorch 2.15
     /// m = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.LeakyReLU(), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 2)).double()

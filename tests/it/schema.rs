@@ -123,6 +123,43 @@ fn every_spelling_is_accepted() {
 }
 
 #[test]
+fn layers_are_held_to_their_kinds_however_deep_they_stand() {
+    let head = "data.source = 'digits'\n[model]\n";
+    let block = |inner: &str| {
+        format!(
+            "{head}kind = 'sequential'\nlayers = [{{ kind = 'residual', layers = ['relu', {inner}], shortcut = ['flatten'] }}]\n"
+        )
+    };
+    for text in [
+        format!(
+            "{head}kind = 'cnn'\nchannels = [8]\nkernel_size = [3, 5]\nstride = 2\npadding = 0\npool = 3\n\
+                 head = {{ hidden = [], dropout = 0.5 }}\n"
+        ),
+        format!(
+            "{head}kind = 'cnn'\npool = {{ kind = 'avg', kernel_size = 3, stride = 2, padding = [1, 1] }}\n"
+        ),
+        format!("{head}kind = 'cnn'\npool = 'none'\nhead = {{ dropout = [0.5, 0.1, 0] }}\n"),
+        block("{ kind = 'conv2d', out_channels = 3, kernel_size = [1, 2], groups = 1, bias = false }"),
+        block("{ kind = 'residual', layers = ['log_softmax', { kind = 'batch_norm', momentum = 0.5 }] }"),
+    ] {
+        accepted(&text);
+    }
+    let validator = validator();
+    for (inner, at) in [
+        ("'rely'", "/model/layers/0/layers/1"),
+        ("{ kind = 'linear', out_features = 'x' }", "/model/layers/0/layers/1/out_features"),
+        ("{ kind = 'relu', p = 1 }", "/model/layers/0/layers/1/p"),
+        (
+            "{ kind = 'residual', layers = [{ kind = 'dropout', q = 1 }] }",
+            "/model/layers/0/layers/1/layers/0/q",
+        ),
+    ] {
+        let found = places(&validator, &document(&block(inner)));
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [at]);
+    }
+}
+
+#[test]
 fn what_is_wrong_is_refused_at_its_key() {
     for (text, at) in [
         // Unknown keys, one for each table.
@@ -270,6 +307,44 @@ fn the_schema_knows_the_ranges_of_the_program() {
         ("model.regularizer", "['none', { kind = 'dropout', p = -0.1 }]"),
         ("model.regularizer", "{ kind = 'batch_norm', eps = 0 }"),
         ("model.regularizer", "{ kind = 'batch_norm', momentum = 1.1 }"),
+        ("model.regularizer", "{ kind = 'layer_norm', eps = 0 }"),
+        ("model", "{ kind = 'cnn', channels = [] }"),
+        ("model", "{ kind = 'cnn', channels = [8, 0] }"),
+        ("model", "{ kind = 'cnn', kernel_size = 0 }"),
+        ("model", "{ kind = 'cnn', kernel_size = [3, 0] }"),
+        ("model", "{ kind = 'cnn', kernel_size = [3, 3, 3] }"),
+        ("model", "{ kind = 'cnn', stride = 65537 }"),
+        ("model", "{ kind = 'cnn', padding = -1 }"),
+        ("model", "{ kind = 'cnn', pool = -1 }"),
+        ("model", "{ kind = 'cnn', pool = 65537 }"),
+        ("model", "{ kind = 'cnn', pool = { kernel_size = 0 } }"),
+        ("model", "{ kind = 'cnn', pool = { kind = 'avg', stride = 0 } }"),
+        ("model", "{ kind = 'cnn', head = { hidden = [0] } }"),
+        ("model", "{ kind = 'cnn', head = { dropout = 1.5 } }"),
+        ("model", "{ kind = 'cnn', head = { dropout = [0.5, 0.5, -0.1] } }"),
+        ("model", "{ kind = 'sequential', layers = [] }"),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'linear', out_features = 0 }] }"),
+        (
+            "model",
+            "{ kind = 'sequential', layers = [{ kind = 'conv2d', out_channels = 0, kernel_size = 1 }, 'linear'] }",
+        ),
+        (
+            "model",
+            "{ kind = 'sequential', layers = [{ kind = 'conv2d', out_channels = 1, kernel_size = 1, groups = 0 }] }",
+        ),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'max_pool2d', kernel_size = 0 }] }"),
+        (
+            "model",
+            "{ kind = 'sequential', layers = [{ kind = 'avg_pool2d', kernel_size = 2, padding = -1 }] }",
+        ),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'adaptive_avg_pool2d', output_size = 0 }] }"),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'layer_norm', eps = -1 }] }"),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'residual', layers = [] }] }"),
+        (
+            "model",
+            "{ kind = 'sequential', layers = [{ kind = 'residual', layers = [{ kind = 'dropout', p = 2 }] }] }",
+        ),
+        ("model.init", "{ kind = 'orthogonal', gain = -1 }"),
         ("model.init", "{ kind = 'normal', std = -1 }"),
         ("model.init", "{ kind = 'xavier_uniform', gain = -1 }"),
         ("model.init", "{ kind = 'kaiming_normal', mode = 'fan' }"),
@@ -393,6 +468,10 @@ fn keys_are_explained_in_words() {
         "data.normalize",
         "model.hidden",
         "model.layers",
+        "model.kernel_size",
+        "model.pool",
+        "model.pool.kernel_size",
+        "model.head.dropout",
         "model.regularizer",
         "model.regularizer.p",
         "metrics",

@@ -87,7 +87,11 @@ pub fn experiment() -> &'static Value {
 
 fn make_experiment() -> Value {
     let mut root = settings_schema_of::<RunConfig>();
-    let (sweep, definitions) = sweep::sweep(&root);
+    let (sweep, mut definitions) = sweep::sweep(&root);
+    // What holds itself, as a residual block holds layers, is referred to.
+    if let Some(Value::Object(own)) = root.get_mut("definitions").map(Value::take) {
+        definitions.extend(own);
+    }
     root["title"] = "An experiment of runner".into();
     root["description"] = "Data, a model, an optimizer and a sweep, which `runner run` trains.".into();
     root["properties"]["sweep"] = sweep;
