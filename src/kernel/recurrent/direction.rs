@@ -156,7 +156,12 @@ pub(super) fn backward<T: Curve>(
         }
     }
     let hh = need.weight_hh.then(|| state_weight(scene, &gates, output));
-    let sums = (need.bias_ih || need.bias_hh).then(|| simd(|| sum_rows(&gates, width)));
+    let sums = (need.bias_ih || need.bias_hh).then(|| {
+        simd(
+            #[inline(always)]
+            || sum_rows(&gates, width),
+        )
+    });
     let sums = sums.unwrap_or_default();
     let bias_ih = need.bias_ih.then(|| {
         let blocks = scene.input_blocks().into_iter();
