@@ -15,6 +15,8 @@
 //! A GRU's m is `W_hn h′ + b_hn`, which r scales before it is added; with n and m at the two ends of a row the
 //! products with the input write to its first three parts, and those with the state to its last three.
 
+#![expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
+
 use super::Cell;
 use super::curve::Curve;
 use crate::kernel::simd;
@@ -69,7 +71,7 @@ impl<T: Curve> Forward<'_, T> {
         match cell {
             Cell::RnnTanh => simd(
                 #[inline(always)]
-                || self.rnn(|a| a.tangent()),
+                || self.rnn(T::tangent),
             ),
             Cell::RnnRelu => simd(
                 #[inline(always)]
@@ -106,10 +108,10 @@ impl<T: Curve> Forward<'_, T> {
         let rows = gates.chunks_exact_mut(4 * hidden).zip(cells.chunks_exact_mut(hidden));
         for (((gates, cells), before), output) in rows.zip(before).zip(output.chunks_mut(step)) {
             let [i, f, g, o] = parts(gates, hidden);
-            i.iter_mut().for_each(|i| *i = i.sigmoid());
-            f.iter_mut().for_each(|f| *f = f.sigmoid());
-            g.iter_mut().for_each(|g| *g = g.tangent());
-            o.iter_mut().for_each(|o| *o = o.sigmoid());
+            curved(i, T::sigmoid);
+            curved(f, T::sigmoid);
+            curved(g, T::tangent);
+            curved(o, T::sigmoid);
             let products = i.iter().zip(g.iter()).zip(f.iter().zip(before));
             for (c, ((i, g), (f, before))) in cells.iter_mut().zip(products) {
                 *c = *f * *before + *i * *g;
@@ -128,8 +130,8 @@ impl<T: Curve> Forward<'_, T> {
         let rows = gates.chunks_exact_mut(4 * hidden).zip(output.chunks_mut(step));
         for ((gates, output), before) in rows.zip(before) {
             let [n, r, z, m] = parts(gates, hidden);
-            r.iter_mut().for_each(|r| *r = r.sigmoid());
-            z.iter_mut().for_each(|z| *z = z.sigmoid());
+            curved(r, T::sigmoid);
+            curved(z, T::sigmoid);
             for (n, (r, m)) in n.iter_mut().zip(r.iter().zip(m.iter())) {
                 *n = (*n + *r * *m).tangent();
             }
@@ -209,7 +211,7 @@ impl<T: Curve> Backward<'_, T> {
             for ((f, dc), before) in f.iter_mut().zip(flow).zip(before) {
                 let forget = *f;
                 *f = *dc * *before * forget * (T::ONE - forget);
-                *dc = *dc * forget;
+                *dc *= forget;
             }
         }
     }
@@ -252,4 +254,12 @@ fn parts<T>(row: &mut [T], hidden: usize) -> [&mut [T]; 4] {
     let (second, rest) = rest.split_at_mut(hidden);
     let (third, fourth) = rest.split_at_mut(hidden);
     [first, second, third, &mut fourth[..hidden]]
+}
+
+/// Puts each number through a gate's function.
+#[inline(always)]
+fn curved<T: Curve>(numbers: &mut [T], curve: impl Fn(T) -> T) {
+    for x in numbers {
+        *x = curve(*x);
+    }
 }

@@ -1,5 +1,7 @@
 //! From the outputs at all real steps of packed sequences to the layer's output, and the way back.
 
+#![expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
+
 use super::Pooling;
 use super::packing::Packing;
 use crate::kernel::{Element, simd};
