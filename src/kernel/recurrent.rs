@@ -126,7 +126,7 @@ pub struct DirectionNeed {
 }
 
 impl DirectionNeed {
-    fn any(&self) -> bool {
+    fn any(self) -> bool {
         self.weight_ih || self.weight_hh || self.bias_ih || self.bias_hh
     }
 }
@@ -222,7 +222,7 @@ pub fn backward(
     match state {
         State::F32(traces) => slices::backward(&plan, dims, traces, dy, needs, need_input),
         State::F64(traces) => slices::backward(&plan, dims, traces, dy, needs, need_input),
-        State::Composed(trace) => composed::backward(&plan, trace, dy, needs, need_input),
+        State::Composed(trace) => composed::backward(&plan, &trace, dy, needs, need_input),
     }
 }
 

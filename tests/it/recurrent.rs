@@ -86,6 +86,7 @@ fn layer(case: &Value, dtype: DType) -> Box<dyn Layer> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "for whoever wants to know how close it is")]
 fn layers_agree_with_pytorch_on_packed_sequences() {
     for (dtype, tolerance) in [(DType::F64, 1e-9), (DType::F32, 2e-6)] {
         let mut largest = 0.0f64;
@@ -108,7 +109,6 @@ fn layers_agree_with_pytorch_on_packed_sequences() {
             assert!(found < tolerance, "{found:e} for {} {}", case["cell"], case["pooling"]);
             largest = largest.max(found);
         }
-        // Printed for whoever wants to know: `cargo test -- --nocapture`.
         eprintln!("layers in {dtype:?}: worst difference {largest:e}");
     }
 }
@@ -179,6 +179,7 @@ fn train(model: &mut Model) -> Vec<f64> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "for whoever wants to know how close it is")]
 fn three_epochs_train_as_pytorch_does() {
     for (dtype, tolerance) in [(DType::F64, 1e-8), (DType::F32, 1e-4)] {
         let mut largest = 0.0f64;

@@ -1,4 +1,7 @@
-//! The passes over the gates of one step: everything between two matrix products, in one loop.
+//! The passes over the gates of one step: everything between two matrix products, a row at a time.
+//!
+//! A row lies in the fastest cache, so it is gone over in short loops of few slices each: a loop over all of them
+//! would not be vectorised, since the compiler cannot tell that so many do not overlap.
 //!
 //! A row of gates holds what the products gave, then what the functions made of it, and in the backward pass
 //! the gradients of the products: each overwrites the one before.
@@ -11,6 +14,8 @@
 //!
 //! A GRU's m is `W_hn h′ + b_hn`, which r scales before it is added; with n and m at the two ends of a row the
 //! products with the input write to its first three parts, and those with the state to its last three.
+
+#![expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
 
 use super::Cell;
 use super::curve::Curve;
@@ -62,12 +67,25 @@ pub(super) struct Backward<'a, T> {
 
 impl<T: Curve> Forward<'_, T> {
     pub(super) fn run(self, cell: Cell) {
-        simd(move || match cell {
-            Cell::RnnTanh => self.rnn(|a| a.tangent()),
-            Cell::RnnRelu => self.rnn(|a| if a <= T::ZERO { T::ZERO } else { a }),
-            Cell::Lstm => self.lstm(),
-            Cell::Gru => self.gru(),
-        });
+        // A closure that is not inlined is not compiled for the instruction set that `simd` chooses.
+        match cell {
+            Cell::RnnTanh => simd(
+                #[inline(always)]
+                || self.rnn(T::tangent),
+            ),
+            Cell::RnnRelu => simd(
+                #[inline(always)]
+                || self.rnn(|a| if a <= T::ZERO { T::ZERO } else { a }),
+            ),
+            Cell::Lstm => simd(
+                #[inline(always)]
+                || self.lstm(),
+            ),
+            Cell::Gru => simd(
+                #[inline(always)]
+                || self.gru(),
+            ),
+        }
     }
 
     #[inline(always)]
@@ -90,15 +108,16 @@ impl<T: Curve> Forward<'_, T> {
         let rows = gates.chunks_exact_mut(4 * hidden).zip(cells.chunks_exact_mut(hidden));
         for (((gates, cells), before), output) in rows.zip(before).zip(output.chunks_mut(step)) {
             let [i, f, g, o] = parts(gates, hidden);
-            let (cells, before) = (&mut cells[..hidden], &before[..hidden]);
-            let output = &mut output[column..][..hidden];
-            for k in 0..hidden {
-                let (input, forget) = (i[k].sigmoid(), f[k].sigmoid());
-                let (new, out) = (g[k].tangent(), o[k].sigmoid());
-                let c = forget * before[k] + input * new;
-                (i[k], f[k], g[k], o[k]) = (input, forget, new, out);
-                cells[k] = c;
-                output[k] = out * c.tangent();
+            curved(i, T::sigmoid);
+            curved(f, T::sigmoid);
+            curved(g, T::tangent);
+            curved(o, T::sigmoid);
+            let products = i.iter().zip(g.iter()).zip(f.iter().zip(before));
+            for (c, ((i, g), (f, before))) in cells.iter_mut().zip(products) {
+                *c = *f * *before + *i * *g;
+            }
+            for (h, (o, c)) in output[column..][..hidden].iter_mut().zip(o.iter().zip(cells.iter())) {
+                *h = *o * c.tangent();
             }
         }
     }
@@ -111,12 +130,14 @@ impl<T: Curve> Forward<'_, T> {
         let rows = gates.chunks_exact_mut(4 * hidden).zip(output.chunks_mut(step));
         for ((gates, output), before) in rows.zip(before) {
             let [n, r, z, m] = parts(gates, hidden);
-            let (output, before) = (&mut output[column..][..hidden], &before[column..][..hidden]);
-            for k in 0..hidden {
-                let (reset, update) = (r[k].sigmoid(), z[k].sigmoid());
-                let new = (n[k] + reset * m[k]).tangent();
-                (n[k], r[k], z[k]) = (new, reset, update);
-                output[k] = (T::ONE - update) * new + update * before[k];
+            curved(r, T::sigmoid);
+            curved(z, T::sigmoid);
+            for (n, (r, m)) in n.iter_mut().zip(r.iter().zip(m.iter())) {
+                *n = (*n + *r * *m).tangent();
+            }
+            let parts = n.iter().zip(z.iter()).zip(&before[column..][..hidden]);
+            for (h, ((n, z), before)) in output[column..][..hidden].iter_mut().zip(parts) {
+                *h = (T::ONE - *z) * *n + *z * *before;
             }
         }
     }
@@ -124,12 +145,24 @@ impl<T: Curve> Forward<'_, T> {
 
 impl<T: Curve> Backward<'_, T> {
     pub(super) fn run(self, cell: Cell) {
-        simd(move || match cell {
-            Cell::RnnTanh => self.rnn(|y, dy| dy * (T::ONE - y * y)),
-            Cell::RnnRelu => self.rnn(|y, dy| if y <= T::ZERO { T::ZERO } else { dy }),
-            Cell::Lstm => self.lstm(),
-            Cell::Gru => self.gru(),
-        });
+        match cell {
+            Cell::RnnTanh => simd(
+                #[inline(always)]
+                || self.rnn(|y, dy| dy * (T::ONE - y * y)),
+            ),
+            Cell::RnnRelu => simd(
+                #[inline(always)]
+                || self.rnn(|y, dy| if y <= T::ZERO { T::ZERO } else { dy }),
+            ),
+            Cell::Lstm => simd(
+                #[inline(always)]
+                || self.lstm(),
+            ),
+            Cell::Gru => simd(
+                #[inline(always)]
+                || self.gru(),
+            ),
+        }
     }
 
     #[inline(always)]
@@ -149,6 +182,7 @@ impl<T: Curve> Backward<'_, T> {
         let Self { gates, cells, cells_before, gradient, state, state_cells, step, column, hidden, .. } =
             self;
         let none = vec![T::ZERO; hidden];
+        let mut curved = vec![T::ZERO; hidden];
         let before = cells_before.chunks_exact(hidden).chain(std::iter::repeat(none.as_slice()));
         let rows = gates.chunks_exact_mut(4 * hidden).zip(cells.chunks_exact(hidden)).zip(before);
         let flows = state.chunks_exact(hidden).zip(state_cells.chunks_exact_mut(hidden));
@@ -156,19 +190,28 @@ impl<T: Curve> Backward<'_, T> {
             rows.zip(gradient.chunks(step)).zip(flows)
         {
             let [i, f, g, o] = parts(gates, hidden);
-            let (cells, before) = (&cells[..hidden], &before[..hidden]);
-            let (gradient, state) = (&gradient[column..][..hidden], &state[..hidden]);
-            let flow = &mut flow[..hidden];
-            for k in 0..hidden {
-                let (input, forget, new, out) = (i[k], f[k], g[k], o[k]);
-                let curved = cells[k].tangent();
-                let dh = gradient[k] + state[k];
-                let dc = flow[k] + dh * out * (T::ONE - curved * curved);
-                i[k] = dc * new * input * (T::ONE - input);
-                f[k] = dc * before[k] * forget * (T::ONE - forget);
-                g[k] = dc * input * (T::ONE - new * new);
-                o[k] = dh * curved * out * (T::ONE - out);
-                flow[k] = dc * forget;
+            let gradient = &gradient[column..][..hidden];
+            let reached = gradient.iter().zip(state);
+            for (curved, c) in curved.iter_mut().zip(cells) {
+                *curved = c.tangent();
+            }
+            for ((dc, o), (curved, (dy, dh))) in
+                flow.iter_mut().zip(o.iter()).zip(curved.iter().zip(reached.clone()))
+            {
+                *dc += (*dy + *dh) * *o * (T::ONE - *curved * *curved);
+            }
+            for (o, (curved, (dy, dh))) in o.iter_mut().zip(curved.iter().zip(reached)) {
+                *o = (*dy + *dh) * *curved * *o * (T::ONE - *o);
+            }
+            for ((i, g), dc) in i.iter_mut().zip(g.iter_mut()).zip(flow.iter()) {
+                let (input, new) = (*i, *g);
+                *i = *dc * new * input * (T::ONE - input);
+                *g = *dc * input * (T::ONE - new * new);
+            }
+            for ((f, dc), before) in f.iter_mut().zip(flow).zip(before) {
+                let forget = *f;
+                *f = *dc * *before * forget * (T::ONE - forget);
+                *dc *= forget;
             }
         }
     }
@@ -177,22 +220,29 @@ impl<T: Curve> Backward<'_, T> {
     fn gru(self) {
         let Self { gates, output_before, gradient, state, step, column, hidden, .. } = self;
         let none = vec![T::ZERO; step];
+        let mut products = vec![T::ZERO; hidden];
         let before = output_before.chunks(step).chain(std::iter::repeat(none.as_slice()));
         let rows = gates.chunks_exact_mut(4 * hidden).zip(before).zip(gradient.chunks(step));
         for (((gates, before), gradient), state) in rows.zip(state.chunks_exact_mut(hidden)) {
             let [n, r, z, m] = parts(gates, hidden);
             let (before, gradient) = (&before[column..][..hidden], &gradient[column..][..hidden]);
-            let state = &mut state[..hidden];
-            for k in 0..hidden {
-                let (new, reset, update) = (n[k], r[k], z[k]);
-                let dh = gradient[k] + state[k];
-                let dn = dh * (T::ONE - update) * (T::ONE - new * new);
-                r[k] = dn * m[k] * reset * (T::ONE - reset);
-                z[k] = dh * (before[k] - new) * update * (T::ONE - update);
-                n[k] = dn;
-                m[k] = dn * reset;
-                state[k] = dh * update;
+            for ((dn, (n, z)), (dy, dh)) in
+                products.iter_mut().zip(n.iter().zip(z.iter())).zip(gradient.iter().zip(state.iter()))
+            {
+                *dn = (*dy + *dh) * (T::ONE - *z) * (T::ONE - *n * *n);
             }
+            let parts = n.iter().zip(before).zip(gradient);
+            for ((z, dh), ((n, before), dy)) in z.iter_mut().zip(state).zip(parts) {
+                let (update, reached) = (*z, *dy + *dh);
+                *z = reached * (*before - *n) * update * (T::ONE - update);
+                *dh = reached * update;
+            }
+            for ((r, m), dn) in r.iter_mut().zip(m).zip(products.iter()) {
+                let reset = *r;
+                *r = *dn * *m * reset * (T::ONE - reset);
+                *m = *dn * reset;
+            }
+            n.copy_from_slice(&products);
         }
     }
 }
@@ -204,4 +254,12 @@ fn parts<T>(row: &mut [T], hidden: usize) -> [&mut [T]; 4] {
     let (second, rest) = rest.split_at_mut(hidden);
     let (third, fourth) = rest.split_at_mut(hidden);
     [first, second, third, &mut fourth[..hidden]]
+}
+
+/// Puts each number through a gate's function.
+#[inline(always)]
+fn curved<T: Curve>(numbers: &mut [T], curve: impl Fn(T) -> T) {
+    for x in numbers {
+        *x = curve(*x);
+    }
 }

@@ -185,7 +185,7 @@ fn step_backward(plan: &Plan<'_>, step: &Step, dh: &Tensor, dc: &Tensor) -> Resu
 
 pub(super) fn backward(
     plan: &Plan<'_>,
-    trace: Trace,
+    trace: &Trace,
     dy: &Tensor,
     needs: &[DirectionNeed],
     need_input: bool,

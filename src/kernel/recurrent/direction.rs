@@ -4,6 +4,8 @@
 //! the weights and of the input. What is left for the loop over the steps is the product with the state and
 //! the pass over the gates.
 
+#![expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
+
 use std::ops::Range;
 
 use super::cell::{Backward, Forward};
@@ -13,6 +15,10 @@ use super::scene::{Block, Scene};
 use super::{Cell, DirectionNeed};
 use crate::kernel::columns::column_sums;
 use crate::kernel::{Element, simd};
+
+/// Numbers between the rows of a weight that is read again and again: without them the rows of common sizes, powers
+/// of 2, would fall into the same few places of the cache.
+const GAP: usize = 16;
 
 /// One direction's weights, as `PyTorch` lays them out.
 #[derive(Debug, Clone, Copy)]
@@ -56,14 +62,15 @@ pub(super) fn forward<T: Curve>(
         let input = View::of(input, rows, inputs, inputs);
         multiply(gates.get_mut(column..).unwrap_or_default(), width, true, input, weight);
     }
-    let turned = transposed(weights.hh, scene.weight_rows(), hidden);
+    let turned_step = scene.weight_rows() + GAP;
+    let turned = transposed(weights.hh, scene.weight_rows(), hidden, turned_step);
     let mut cells = if cell == Cell::Lstm { vec![T::ZERO; rows * hidden] } else { Vec::new() };
     for step in scene.order() {
         let (now, before) = (packing.at(step), packing.before(step, reverse));
         let gates = &mut gates[now.start * width..now.end * width];
         if !before.is_empty() {
             let state = View::of(&output[before.start * outputs + column..], before.len(), hidden, outputs);
-            let weight = View::of(&turned, hidden, scene.weight_rows(), scene.weight_rows());
+            let weight = View::of(&turned, hidden, scene.weight_rows(), turned_step);
             multiply(&mut gates[scene.state_column()..], width, true, state, weight);
         }
         let (cells, cells_before) = apart(&mut cells, &now, &before, hidden);
@@ -142,12 +149,13 @@ pub(super) fn backward<T: Curve>(
         |block: Block| View::of(gates.get(block.column..).unwrap_or_default(), rows, block.rows, width);
     let input_view = View::of(input, rows, inputs, inputs);
     let ih = need.weight_ih.then(|| {
-        let mut found = vec![T::ZERO; scene.weight_rows() * inputs];
+        // The transpose, whose product is laid out so that both of its operands are read without gaps.
+        let mut turned = vec![T::ZERO; inputs * scene.weight_rows()];
         for block in scene.input_blocks() {
-            let found = &mut found[block.row * inputs..];
-            multiply(found, inputs, false, part(block).transposed(), input_view);
+            let turned = &mut turned[block.row..];
+            multiply(turned, scene.weight_rows(), false, input_view.transposed(), part(block));
         }
-        found
+        transposed(&turned, inputs, scene.weight_rows(), inputs)
     });
     if let Some(input_gradient) = input_gradient {
         for block in scene.input_blocks() {
@@ -156,7 +164,12 @@ pub(super) fn backward<T: Curve>(
         }
     }
     let hh = need.weight_hh.then(|| state_weight(scene, &gates, output));
-    let sums = (need.bias_ih || need.bias_hh).then(|| simd(|| sum_rows(&gates, width)));
+    let sums = (need.bias_ih || need.bias_hh).then(|| {
+        simd(
+            #[inline(always)]
+            || sum_rows(&gates, width),
+        )
+    });
     let sums = sums.unwrap_or_default();
     let bias_ih = need.bias_ih.then(|| {
         let blocks = scene.input_blocks().into_iter();
@@ -211,18 +224,18 @@ fn through_time<T: Curve>(
 fn state_weight<T: Element>(scene: &Scene<'_>, gates: &[T], output: &[T]) -> Vec<T> {
     let Scene { packing, hidden, outputs, column, reverse, .. } = *scene;
     let (width, weight_rows) = (scene.width(), scene.weight_rows());
-    let mut found = vec![T::ZERO; weight_rows * hidden];
+    let mut turned = vec![T::ZERO; hidden * weight_rows];
     let (rows, each) = (packing.rows(), packing.sequences());
     if packing.steps() < 2 {
-        return found;
+        return turned;
     }
     let gates_from = |row: usize, rows: usize| {
-        View::of(&gates[row * width + scene.state_column()..], rows, weight_rows, width).transposed()
+        View::of(&gates[row * width + scene.state_column()..], rows, weight_rows, width)
     };
     if packing.is_even() {
         let (first, before) = if reverse { (0, each) } else { (each, 0) };
         let before = View::of(&output[before * outputs + column..], rows - each, hidden, outputs);
-        multiply(&mut found, hidden, false, gates_from(first, rows - each), before);
+        multiply(&mut turned, weight_rows, false, before.transposed(), gates_from(first, rows - each));
     } else {
         let mut states = Vec::with_capacity(rows * hidden);
         for step in 0..packing.steps() {
@@ -231,9 +244,10 @@ fn state_weight<T: Element>(scene: &Scene<'_>, gates: &[T], output: &[T]) -> Vec
             before.for_each(|row| states.extend_from_slice(&output[row * outputs + column..][..hidden]));
             states.resize(states.len() + absent * hidden, T::ZERO);
         }
-        multiply(&mut found, hidden, false, gates_from(0, rows), View::of(&states, rows, hidden, hidden));
+        let states = View::of(&states, rows, hidden, hidden);
+        multiply(&mut turned, weight_rows, false, states.transposed(), gates_from(0, rows));
     }
-    found
+    transposed(&turned, hidden, weight_rows, hidden)
 }
 
 #[inline(always)]

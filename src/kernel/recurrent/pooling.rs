@@ -1,5 +1,7 @@
 //! From the outputs at all real steps of packed sequences to the layer's output, and the way back.
 
+#![expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
+
 use super::Pooling;
 use super::packing::Packing;
 use crate::kernel::{Element, simd};
@@ -37,10 +39,16 @@ impl Pool<'_> {
                 Vec::new()
             }
             Pooling::Mean => {
-                simd(|| self.mean(output, y));
+                simd(
+                    #[inline(always)]
+                    || self.mean(output, y),
+                );
                 Vec::new()
             }
-            Pooling::Max => simd(|| self.max(output, y)),
+            Pooling::Max => simd(
+                #[inline(always)]
+                || self.max(output, y),
+            ),
         }
     }
 
@@ -64,7 +72,10 @@ impl Pool<'_> {
                     gradient[first * width + self.forward..][..against.len()].copy_from_slice(against);
                 }
             }
-            Pooling::Mean => simd(|| self.spread(dy, &mut gradient)),
+            Pooling::Mean => simd(
+                #[inline(always)]
+                || self.spread(dy, &mut gradient),
+            ),
             Pooling::Max => {
                 for (position, (sequence, steps)) in self.packing.positions().enumerate() {
                     if steps == 0 {

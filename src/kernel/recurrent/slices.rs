@@ -195,8 +195,8 @@ fn through_layers<T: Curve>(
     let rows = trace.packing.rows();
     for layer in (0..plan.layers()).rev() {
         let numbers = plan.directions_of(layer);
-        let below_needed = need_input || needs[..numbers.start].iter().any(DirectionNeed::any);
-        if !below_needed && !needs[numbers.clone()].iter().any(DirectionNeed::any) {
+        let below_needed = need_input || needs[..numbers.start].iter().copied().any(DirectionNeed::any);
+        if !below_needed && !needs[numbers.clone()].iter().copied().any(DirectionNeed::any) {
             return Ok(None);
         }
         let kept = std::mem::take(&mut trace.layers[layer].directions);

@@ -148,9 +148,10 @@ impl Layer for Embedding {
         if need_input_gradient {
             return Err(Error::Bug("an embedding has no gradient of its input".into()));
         }
-        self.weight.gradient = match self.weight.trainable {
-            true => Some(embedding::backward(&ids, gradient, self.weight.value.dims(), self.padding)?),
-            false => None,
+        self.weight.gradient = if self.weight.trainable {
+            Some(embedding::backward(&ids, gradient, self.weight.value.dims(), self.padding)?)
+        } else {
+            None
         };
         Ok(None)
     }
@@ -181,6 +182,7 @@ mod tests {
     use crate::kernel::checks::{assert_close, differences, dot, normal, numbers};
     use crate::model::InitConfig;
     use crate::model::LayerConfig;
+    use crate::model::init::XavierConfig;
     use crate::model::layer::checks::build;
 
     const TOKENS: SampleShape = SampleShape::Tokens { vocabulary: 5, longest: 3 };
@@ -218,7 +220,7 @@ mod tests {
     fn rows_begin_as_in_pytorch_and_padding_at_zero() {
         let many = EmbeddingConfig { num_embeddings: Some(2000), embedding_dim: 10, padding_idx: 7 };
         for (init, std) in
-            [(InitConfig::Default, 1.0), (InitConfig::XavierNormal(Default::default()), 0.0315)]
+            [(InitConfig::Default, 1.0), (InitConfig::XavierNormal(XavierConfig::default()), 0.0315)]
         {
             let initializer = Initializer::new(&init, &[3], DType::F64, &Device::Cpu);
             let layer = Embedding::build(&many, &[4], 0, &initializer).unwrap();

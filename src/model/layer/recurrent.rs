@@ -87,9 +87,10 @@ impl Direction {
         // The bound of a default bias is that of a weight with H inputs.
         let bias = |role: Role| init.bias(ordinal, role, &[rows], hidden).map(Parameter::new);
         let (ih, hh) = (weight(Role::RecurrentWeightIh, inputs)?, weight(Role::RecurrentWeightHh, hidden)?);
-        let bias = match layers.config.bias {
-            true => Some([bias(Role::RecurrentBiasIh)?, bias(Role::RecurrentBiasHh)?]),
-            false => None,
+        let bias = if layers.config.bias {
+            Some([bias(Role::RecurrentBiasIh)?, bias(Role::RecurrentBiasHh)?])
+        } else {
+            None
         };
         Ok(Self { ih, hh, bias })
     }

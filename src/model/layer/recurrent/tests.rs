@@ -35,7 +35,7 @@ fn all(config: &RecurrentConfig) -> [LayerConfig; 4] {
 fn gradients_are_exact_and_the_contract_is_kept() {
     for pooling in [PoolingConfig::None, PoolingConfig::Last, PoolingConfig::Mean, PoolingConfig::Max] {
         for bias in [true, false] {
-            for layer in all(&RecurrentConfig { pooling, bias, ..config() }) {
+            for layer in all(&RecurrentConfig { bias, pooling, ..config() }) {
                 assert_gradients(&layer, &[4, 3]);
                 assert_contract(&layer, &[4, 3]);
             }
