@@ -1,5 +1,7 @@
 //! Folders of images and files of text as data of an experiment.
 
+use std::fmt::Write;
+
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 use crate::workplace::{Workplace, one_line, record};
@@ -109,4 +111,65 @@ fn texts_are_shown_with_their_words() {
     }
     let (code, said) = workplace.fail(&["plan", "a.toml"]);
     assert!(code == 2 && said.contains("an mlp needs samples of numbers"), "{said}");
+}
+
+/// Both markers stand in every text; the one that comes last is the class.
+fn ordered_texts(rows: usize) -> String {
+    let mut text = "text,target\n".to_owned();
+    for row in 0..rows {
+        let mut words = vec!["그리고", "the", "film", "is", "so", "and"];
+        words.rotate_left(row % 6);
+        words.truncate(2 + row / 6 % 4);
+        let (first, last) = if row % 2 == 0 { ("bad", "good") } else { ("good", "bad") };
+        words.insert(row / 24 % words.len(), first);
+        words.push(last);
+        words.extend(["it"; 2].iter().take(row / 2 % 3));
+        writeln!(text, "\"{}, ok\",{}", words.join(" "), if row % 2 == 0 { "pos" } else { "neg" }).unwrap();
+    }
+    text
+}
+
+#[test]
+fn a_checkpoint_alone_tells_texts_apart_by_the_order_of_their_words() {
+    let workplace = Workplace::new();
+    workplace.write("texts.csv", ordered_texts(240));
+    let text = "data = { source = 'text', path = 'texts.csv' }\n\
+                model = { kind = 'rnn', cell = 'gru', embedding = 8, hidden_size = 16 }\n\
+                train = { epochs = 15, batch_size = 16 }\noptimizer.lr = 0.02\n";
+    workplace.write("order.toml", text);
+    workplace.run(&["run", "order.toml", "--quiet"]);
+    let run = workplace.only_run("order");
+    std::fs::copy(run.join("checkpoints/best.safetensors"), workplace.path().join("moved.safetensors"))
+        .unwrap();
+    std::fs::remove_dir_all(workplace.path().join("runs")).unwrap();
+    std::fs::remove_file(workplace.path().join("texts.csv")).unwrap();
+    workplace.write("new.txt", "BAD the film, good\n\nGood the film, bad\n");
+    workplace.write("new.csv", "id,text\n1,\"good and, so\nbad\"\n");
+    let out = workplace.run(&["predict", "moved.safetensors", "new.txt", "new.csv"]);
+    let cells: Vec<Vec<&str>> = out.lines().map(|line| line.split(',').take(3).collect()).collect();
+    assert_eq!(
+        cells,
+        [
+            ["input", "index", "prediction"],
+            ["new.txt", "0", "pos"],
+            ["new.txt", "1", "neg"],
+            ["new.csv", "0", "neg"],
+        ]
+    );
+}
+
+#[test]
+fn texts_of_another_file_are_evaluated() {
+    let workplace = Workplace::new();
+    workplace.write("texts.csv", ordered_texts(60));
+    let text = "data = { source = 'text', path = 'texts.csv' }\n\
+                model = { kind = 'rnn', embedding = 4, hidden_size = 4 }\ntrain.epochs = 1\n";
+    workplace.write("order.toml", text);
+    workplace.run(&["run", "order.toml", "--quiet"]);
+    workplace.write("more.csv", ordered_texts(10));
+    let out = workplace.run(&["evaluate", "last", "more.csv", "--json"]);
+    let table: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(table[0]["samples"], 10);
+    let (code, said) = workplace.fail(&["evaluate", "last", "order.toml"]);
+    assert!(code == 2 && said.contains("is no CSV, so it tells no classes"), "{said}");
 }
