@@ -62,8 +62,7 @@ impl<R: Read + Seek> Archive<R> {
     pub fn pickle(&mut self) -> Result<Vec<u8>, String> {
         self.check_order()?;
         let place = self.place("data.pkl").ok_or("has no data.pkl")?;
-        let pickle = self.entry(place, LONGEST_PICKLE)?;
-        Ok(pickle)
+        self.entry(place, LONGEST_PICKLE)
     }
 
     /// The numbers of a storage.
@@ -91,13 +90,17 @@ impl<R: Read + Seek> Archive<R> {
 
     /// The content of an entry; its checksum is held against it.
     fn entry(&mut self, place: usize, most: u64) -> Result<Vec<u8>, String> {
-        let mut entry = self.zip.by_index(place).map_err(|error| format!("is damaged: {error}"))?;
+        let damaged = |error: zip::result::ZipError| format!("is damaged: {error}");
+        // Before the content is asked for: packed content is an error that says less.
+        let entry = self.zip.by_index_raw(place).map_err(damaged)?;
         let name = shown(&String::from_utf8_lossy(entry.name_raw()));
         if entry.compression() != CompressionMethod::Stored {
             return Err(format!(
                 "has the entry `{name}` packed: save it again with `torch.save`, which packs nothing"
             ));
         }
+        drop(entry);
+        let mut entry = self.zip.by_index(place).map_err(damaged)?;
         let size = entry.size();
         if size != entry.compressed_size() || size > self.length {
             return Err(format!("is damaged: the entry `{name}` is larger than the file"));
