@@ -10,8 +10,6 @@ mod adamw;
 mod grouping;
 mod lion;
 mod nadam;
-#[cfg(test)]
-mod parity;
 mod radam;
 mod rmsprop;
 mod settings;

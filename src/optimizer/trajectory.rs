@@ -96,11 +96,6 @@ pub(super) fn check_optimizer(config: &str, expected: [[f64; 4]; 2]) {
     check_all_but_values(&config);
 }
 
-/// As [`check_optimizer`], for an optimizer whose numbers are compared elsewhere.
-pub(super) fn check_state(config: &str) {
-    check_all_but_values(&read(config));
-}
-
 fn check_all_but_values(config: &OptimizerConfig) {
     check_save_load(config, DType::F32);
     check_runs(config);
@@ -200,4 +195,20 @@ fn check_misfits(config: &OptimizerConfig) {
     let mut changed = state.clone();
     changed.push(("9.exp_avg".into(), state[0].1.clone()));
     refuse(&changed, "9.exp_avg");
+}
+
+/// The optimizers whose numbers `tests/it/optimizers.rs` compares.
+#[test]
+fn state_is_saved_and_runs_are_apart() {
+    for config in [
+        "kind = 'nadam'\nlr = 0.1\nmomentum_decay = 0.1\nweight_decay = 0.1",
+        "kind = 'radam'\nlr = 0.1\nbetas = [0.9, 0.8]",
+        "kind = 'rmsprop'\nlr = 0.1",
+        "kind = 'rmsprop'\nlr = 0.1\nalpha = 0.9\nmomentum = 0.5\ncentered = true",
+        "kind = 'adagrad'\nlr = 0.1\nlr_decay = 0.1\ninitial_accumulator_value = 0.1",
+        "kind = 'adadelta'\nlr = 1\nweight_decay = 0.1",
+        "kind = 'lion'\nlr = 0.1\nweight_decay = 0.1",
+    ] {
+        check_all_but_values(&read(config));
+    }
 }

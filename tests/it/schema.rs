@@ -481,7 +481,6 @@ fn keys_are_explained_in_words() {
         "optimizer.betas",
         "optimizer.weight_decay",
         "optimizer.groups",
-        "optimizer.groups[0].match",
         "scheduler.step_size",
         "scheduler.warmup",
         "scheduler.warmup.steps",

@@ -105,7 +105,7 @@ fn combinations_that_cannot_work() {
     Case::new("\n[optimizer]\nkind = \"adagrad\"\n\n[scheduler]\nkind = \"one_cycle\"\nmax_lr = 0.1\n")
         .points_at("no_momentum_to_cycle", &["a.toml:10:1"]);
     Case::new("\n[optimizer]\ngroups = [{ match = \"layers.0\" }, { match = \"layers.3\", lr = -1 }]\n")
-        .points_at("rate_of_a_group", &["a.toml:8:61"]);
+        .points_at("rate_of_a_group", &["a.toml:8:62"]);
     Case::new("\n[train]\nmonitor = \"valid_loss\"\n\n[data.split]\ntrain = 1.0\n")
         .points_at("monitor_without_validation", &["a.toml:8:11"]);
     Case::whole(

@@ -1,4 +1,4 @@
-"""Weights after 20 steps of every optimizer on a small network, in f64, for src/optimizer/parity.rs.
+"""Weights after 20 steps of every optimizer on a small network, in f64, for tests/it/optimizers.rs.
 
 Made with PyTorch 2.15: python optimizers.py > fixtures/optimizers.json
 """

@@ -4,14 +4,15 @@
 //! The weights were made by `tests/parity/optimizers.py`.
 
 use candle_core::{DType, Device, Tensor};
+use runner::loss::LossConfig;
+use runner::model::{Model, ModelConfig, Parameter, Pass};
+use runner::optimizer::{OptimizerConfig, Pace, RuleConfig};
+use runner::scheduler::{Course, Moment, SchedulerConfig};
+use runner::setting::{self, Kind, Problems};
+use runner::target::Targets;
 use serde_json::Value;
 
-use super::{OptimizerConfig, Pace, RuleConfig};
-use crate::loss::LossConfig;
-use crate::model::{Model, ModelConfig, Parameter, Pass};
-use crate::scheduler::{Course, Moment, SchedulerConfig};
-use crate::setting::{self, Kind, Problems};
-use crate::target::Targets;
+use crate::workplace::project;
 
 const STEPS: usize = 20;
 const SAMPLES: usize = 16;
@@ -70,8 +71,8 @@ fn train(optimizer: &str, scheduler: &str) -> Vec<f64> {
 
 #[test]
 fn twenty_steps_are_those_of_pytorch() {
-    let cases: Vec<Value> =
-        serde_json::from_str(include_str!("../../tests/parity/fixtures/optimizers.json")).unwrap();
+    let fixture = project().join("tests/parity/fixtures/optimizers.json");
+    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(fixture).unwrap()).unwrap();
     let mut worst = std::collections::BTreeMap::<String, f64>::new();
     for case in &cases {
         let (optimizer, scheduler) =
@@ -88,20 +89,4 @@ fn twenty_steps_are_those_of_pytorch() {
         *worst = worst.max(apart);
     }
     assert_eq!(worst.len(), RuleConfig::KINDS.len(), "{worst:?}");
-}
-
-/// The shared checks of saving, loading, several runs and misfits, which have numbers of their own to compare with.
-#[test]
-fn state_is_saved_and_runs_are_apart() {
-    for config in [
-        "kind = 'nadam'\nlr = 0.1\nmomentum_decay = 0.1\nweight_decay = 0.1",
-        "kind = 'radam'\nlr = 0.1\nbetas = [0.9, 0.8]",
-        "kind = 'rmsprop'\nlr = 0.1",
-        "kind = 'rmsprop'\nlr = 0.1\nalpha = 0.9\nmomentum = 0.5\ncentered = true",
-        "kind = 'adagrad'\nlr = 0.1\nlr_decay = 0.1\ninitial_accumulator_value = 0.1",
-        "kind = 'adadelta'\nlr = 1\nweight_decay = 0.1",
-        "kind = 'lion'\nlr = 0.1\nweight_decay = 0.1",
-    ] {
-        super::trajectory::check_state(config);
-    }
 }
