@@ -5,7 +5,7 @@
 use candle_core::{DType, Device, Tensor};
 use runner::loss::LossConfig;
 use runner::model::{Model, ModelConfig, Pass};
-use runner::optimizer::{Optimizer, OptimizerConfig};
+use runner::optimizer::{Optimizer, OptimizerConfig, Pace};
 use runner::sample::SampleShape;
 use runner::setting;
 use runner::target::Targets;
@@ -125,7 +125,7 @@ fn epoch(
         sum += value.sums[0];
         if let Some(optimizer) = &mut optimizer {
             model.backward(&value.gradient.unwrap()).unwrap();
-            optimizer.step(&mut model.weights_mut(), &[0.01]).unwrap();
+            optimizer.step(&mut model.weights_mut(), &[Pace { rate: 0.01, momentum: None }]).unwrap();
         }
     }
     sum / samples.len() as f64
@@ -154,7 +154,7 @@ fn models_of_every_kind_train_as_pytorchs_do() {
         let mut model = model(case["model"].as_str().unwrap(), &shape);
         let table: toml::Table = toml::from_str("kind = 'sgd'\nmomentum = 0.9").unwrap();
         let optimizer: OptimizerConfig = setting::read(&table.into()).unwrap();
-        let mut optimizer = optimizer.build(&model.weights()).unwrap();
+        let mut optimizer = optimizer.build(&model.parameters(), false).unwrap();
         for (index, row) in case["rows"].as_array().unwrap().iter().enumerate() {
             let trained = epoch(&mut model, train, batch, Some(&mut optimizer), 0);
             let evaluated = epoch(&mut model, valid, batch, None, train.len());
