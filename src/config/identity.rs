@@ -20,7 +20,7 @@ pub const IGNORED: &[&str] = &["name", "description", "device", "train.checkpoin
 
 /// Settings that came later, each with the default that does what was done without it: at that value they are
 /// left out, so that a run keeps its id when the program learns something new.
-const ADDED: &[(&str, &str)] = &[];
+const ADDED: &[(&str, &str)] = &[("loss.label_smoothing", "0.0")];
 
 /// What an id covers.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,12 +8,15 @@
 
 pub mod activation;
 pub mod batch_norm;
+pub mod binary;
 #[cfg(test)]
 pub(crate) mod checks;
 mod columns;
+pub mod distance;
 pub mod dropout;
 mod element;
 pub mod linear;
+mod measured;
 mod storage;
 
 pub mod finite;
@@ -21,6 +24,7 @@ pub mod softmax;
 pub mod update;
 
 pub use element::Element;
+pub use measured::Measured;
 pub use storage::{is_cpu, read, write};
 
 use std::cell::Cell;

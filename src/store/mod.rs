@@ -8,6 +8,7 @@ pub mod checkpoint;
 mod entry;
 mod experiment;
 pub mod file;
+mod json;
 pub mod layout;
 mod lock;
 mod metrics;

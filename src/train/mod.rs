@@ -10,6 +10,6 @@ mod state;
 mod trainer;
 
 pub use config::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
-pub use evaluate::{EVALUATION_BATCH, Tally, classify, evaluate, predictions};
+pub use evaluate::{Answer, EVALUATION_BATCH, Review, Tally, answer, evaluate, review};
 pub use progress::Progress;
 pub use trainer::{Setup, metric_columns, train};

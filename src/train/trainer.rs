@@ -6,7 +6,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 
 use super::config::TrainConfig;
-use super::evaluate::{Tally, evaluate, predictions};
+use super::evaluate::{Tally, evaluate, review};
 use super::event::{Ending, Event, Observer, Outcome, Row, Snapshot, Timing};
 use super::progress::Progress;
 use super::state;
@@ -184,14 +184,15 @@ impl<'a> Trainer<'a> {
             let pass = Pass::training(&seeds, self.step).with_lengths(batch.inputs.lengths.as_deref());
             let outputs = self.model.forward(&batch.inputs.values, &pass)?;
             let value = self.loss.evaluate(&outputs, &batch.targets, true)?;
-            let gradient = value.gradient.ok_or_else(|| Error::Bug("the loss gave no gradient".into()))?;
-            self.model.backward(&gradient)?;
+            let gradient = value.gradient.as_ref();
+            let gradient = gradient.ok_or_else(|| Error::Bug("the loss gave no gradient".into()))?;
+            self.model.backward(gradient)?;
             if self.step == 0 {
                 self.model.assert_gradients()?;
             }
             self.optimizer.step(&mut self.model.weights_mut(), &[lr])?;
             self.step += 1;
-            tally.add(value.sums.iter().sum(), &outputs, &batch.targets)?;
+            tally.add(&*self.loss, &value, &outputs, &batch.targets)?;
         }
         Ok(tally)
     }
@@ -264,6 +265,7 @@ impl<'a> Trainer<'a> {
             last: self.progress.rows().last().cloned(),
             test: Vec::new(),
             predictions: None,
+            classes: None,
         };
         if !matches!(ending, Ending::Completed { .. }) {
             return Ok(outcome);
@@ -271,13 +273,15 @@ impl<'a> Trainer<'a> {
         if let Some(best) = &self.best {
             self.model.load_tensors(best, true)?;
         }
-        if let Some(test) = &self.setup.data.split.test {
-            outcome.test = self.tally(test)?.values();
-        }
-        let part = self.setup.data.split.test.as_ref().or(self.setup.data.split.valid.as_ref());
-        if let Some(part) = part {
-            let made = predictions(&mut self.model, self.setup.data, part, self.setup.device)?;
-            outcome.predictions = Some(made);
+        let split = &self.setup.data.split;
+        if let Some(part) = split.test.as_ref().or(split.valid.as_ref()) {
+            let Setup { metrics, data, device, .. } = *self.setup;
+            let review = review(&mut self.model, &*self.loss, metrics, data, part, device)?;
+            if split.test.is_some() {
+                outcome.test = review.tally.values();
+            }
+            outcome.classes = review.predictions.class_report();
+            outcome.predictions = Some(review.predictions);
         }
         Ok(outcome)
     }
