@@ -11,16 +11,19 @@ use runner::loss::LossConfig;
 use runner::model::{Model, ModelConfig, Pass};
 use runner::optimizer::OptimizerConfig;
 use runner::rng::{Purpose, Stream};
+use runner::sample::SampleShape;
 use runner::setting;
+use runner::target::Targets;
 
 const BATCH: usize = 256;
-const PASS: Pass<'static> = Pass::Training { seeds: &[42], step: 0 };
+const PASS: Pass<'static> = Pass::training(&[42], 0);
 
 fn model(regularizer: &str) -> Model {
     let text = format!("kind = 'mlp'\nregularizer = {regularizer}");
     let table: toml::Table = toml::from_str(&text).expect("the text is TOML");
     let config: ModelConfig = setting::read(&table.into()).expect("the model is a valid one");
-    Model::build(&config, &[1, 28, 28], 10, 42, DType::F32, &Device::Cpu).expect("the model can be built")
+    Model::build(&config, &SampleShape::Numbers(vec![1, 28, 28]), 10, 42, DType::F32, &Device::Cpu)
+        .expect("the model can be built")
 }
 
 fn images() -> Tensor {
@@ -32,7 +35,7 @@ fn images() -> Tensor {
 fn step(criterion: &mut Criterion) {
     runner::device::limit_candle_threads();
     let images = images();
-    let targets: Vec<u32> = (0..BATCH as u32).map(|sample| sample % 10).collect();
+    let targets = Targets::Classes((0..BATCH as u32).map(|sample| sample % 10).collect());
     let loss = LossConfig::default().build();
     for (name, regularizer) in [("batch_norm", "'batch_norm'"), ("dropout", "{ kind = 'dropout', p = 0.3 }")]
     {
@@ -41,7 +44,7 @@ fn step(criterion: &mut Criterion) {
         let mut model = model(regularizer);
         let mut optimizer = OptimizerConfig::default().build(&model.weights()).expect("Adam can be built");
         group.bench_function("forward", |bencher| {
-            bencher.iter(|| black_box(model.forward(&images, &Pass::Evaluation).expect("the shapes fit")));
+            bencher.iter(|| black_box(model.forward(&images, &Pass::EVALUATION).expect("the shapes fit")));
         });
         group.bench_function("step", |bencher| {
             bencher.iter(|| {

@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::output::color::ColorChoice;
 
-pub use self::data::{DataArgs, DataCommand, FetchArgs};
+pub use self::data::{DataArgs, DataCommand, DataListArgs, DataShowArgs, FetchArgs};
 pub use self::experiment::{CompletionsArgs, ExplainArgs, InitArgs, SchemaArgs, SchemaSubject};
 pub use self::results::{CompareArgs, DiffArgs, EvaluateArgs, ListArgs, PredictArgs, ShowArgs, SplitName};
 pub use self::training::{GridArgs, PlanArgs, RerunArgs, RunArgs, SlotArgs, TrainingArgs, VerbosityArgs};

@@ -33,6 +33,15 @@ impl Task {
     }
 }
 
+/// The target of one sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target {
+    /// The position of its class among the classes.
+    Class(u32),
+    /// Its number.
+    Value(f32),
+}
+
 /// The targets of samples, in their order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
@@ -76,6 +85,24 @@ impl Targets {
             Self::Values(values) => Ok(values),
             Self::Classes(_) => {
                 Err(Error::Bug("numbers were asked for where the targets are classes".into()))
+            }
+        }
+    }
+
+    /// Those of samples in their order, which are all of the sort of `task`.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] if one is of the other sort.
+    pub fn of(task: Task, targets: impl IntoIterator<Item = Target>) -> Result<Self> {
+        let wrong = || Error::Bug("a target of the wrong sort".into());
+        match task.kind() {
+            TaskKind::Classification => {
+                let class = |target| if let Target::Class(class) = target { Ok(class) } else { Err(wrong()) };
+                targets.into_iter().map(class).collect::<Result<_>>().map(Self::Classes)
+            }
+            TaskKind::Regression => {
+                let value = |target| if let Target::Value(value) = target { Ok(value) } else { Err(wrong()) };
+                targets.into_iter().map(value).collect::<Result<_>>().map(Self::Values)
             }
         }
     }

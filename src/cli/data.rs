@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 
+use super::FormatArgs;
 use crate::data::fetch::REMOTES;
 
 /// `runner data`.
@@ -19,6 +20,10 @@ pub struct DataArgs {
 /// The commands of `runner data`.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
+    /// List the sources that `data.source` can name
+    List(DataListArgs),
+    /// Show what a data set consists of: shapes, types, balance of the classes, missing values, examples
+    Show(DataShowArgs),
     /// Download a data set from a public mirror to where its source looks for it
     ///
     /// Every file is checked against its published MD5 sum. Files that are there already are left alone, and
@@ -27,6 +32,30 @@ pub enum DataCommand {
         after_help = "HTTP proxies are taken from ALL_PROXY, HTTPS_PROXY or HTTP_PROXY, exceptions from NO_PROXY."
     )]
     Fetch(FetchArgs),
+}
+
+/// `runner data list`.
+#[derive(Debug, Args)]
+pub struct DataListArgs {
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// `runner data show`.
+#[derive(Debug, Args)]
+pub struct DataShowArgs {
+    /// An experiment file, or a source that needs no more settings than -s brings, as in `digits`
+    #[arg(value_name = "FILE or SOURCE")]
+    pub what: String,
+    /// Change a setting, as in `-s data.path=rows.csv`; the value is TOML, or else a string
+    #[arg(short, long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Examples to show
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub examples: usize,
+    /// Write JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `runner data fetch`.

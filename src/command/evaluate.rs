@@ -94,9 +94,10 @@ fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device)
         if chunk.is_empty() {
             break;
         }
-        let (rows, targets): (Vec<_>, Vec<u32>) = chunk.into_iter().unzip();
+        let (rows, targets): (Vec<_>, Vec<_>) = chunk.into_iter().unzip();
         let inputs = predictor.preprocessing.batch(&rows, device)?;
-        let batch = Batch { inputs, targets: Targets::Classes(targets) };
+        let targets = Targets::of(predictor.preprocessing.task(), targets)?;
+        let batch = Batch { inputs, targets };
         review.add(&mut predictor.model, &*loss, &batch, &[])?;
     }
     if review.tally.samples() == 0 {

@@ -7,7 +7,7 @@ use super::{print, say, training};
 use crate::cli::RerunArgs;
 use crate::config::{Experiment, Overrides};
 use crate::error::{EXIT_OK, EXIT_RUNS};
-use crate::run::{self, Library, RunSpec, Task, first_difference};
+use crate::run::{self, Library, RunSpec, Task, first_difference, locate_weights};
 use crate::store::{self, RunEntry, RunsDir, Status, layout};
 use crate::{Error, Result};
 
@@ -63,6 +63,8 @@ fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<R
         let then = toml::Value::try_from(value).ok();
         draft.assignment.extend(now.or(then).map(|value| (Arc::new(key), Arc::new(value))));
     }
+    let runs = RunsDir::new(&args.within.runs.runs);
+    locate_weights(std::slice::from_mut(&mut draft), &runs)?;
     let spec = RunSpec::new(&draft, library)?;
     if args.verify && spec.id != original.record.id {
         let reason = if *spec.fingerprint == *original.record.data.fingerprint {

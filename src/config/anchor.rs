@@ -11,6 +11,9 @@ use super::schema::PATHS;
 use crate::setting::{Excerpt, KeyPath, Segment};
 use crate::sweep::{Axis, Condition, Rule, Test, When};
 
+/// A value that begins so names a run and no file.
+const RUN: &str = "run:";
+
 /// The paths of the settings below the sweep.
 pub(super) fn anchor_settings(base: &mut Table, merged: &Merged) {
     for key in PATHS {
@@ -99,6 +102,7 @@ impl Experiment {
 
 fn anchor(value: &mut Value, base: &Path) {
     if let Value::String(path) = value
+        && !path.starts_with(RUN)
         && let Ok(absolute) = std::path::absolute(base.join(&*path))
     {
         *path = absolute.to_string_lossy().into_owned();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::marker::PhantomData;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -20,7 +21,7 @@ pub const IGNORED: &[&str] = &["name", "description", "device", "train.checkpoin
 
 /// Settings that came later, each with the default that does what was done without it: at that value they are
 /// left out, so that a run keeps its id when the program learns something new.
-const ADDED: &[(&str, &str)] = &[("loss.label_smoothing", "0.0")];
+const ADDED: &[(&str, &str)] = &[("data.split.stratify", "false"), ("loss.label_smoothing", "0.0")];
 
 /// What an id covers.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,8 +66,10 @@ fn part(key: &str, config: &RunConfig, data: &str, weights: Option<&str>) -> Res
         }
     }
     for (added, default) in ADDED {
+        let default = Value::from_str(default)
+            .map_err(|error| Error::Bug(format!("the default of `{added}` is not JSON: {error}")))?;
         if let Some(below) = added.strip_prefix(key).and_then(|rest| rest.strip_prefix('.')) {
-            remove(&mut part, below, Some(default));
+            remove(&mut part, below, Some(&default));
         }
     }
     match (key, weights) {
@@ -129,13 +132,13 @@ impl<'a> Identities<'a> {
     }
 }
 
-/// Takes a key out, if there is one and, with `only`, if this is its value as JSON.
-fn remove(value: &mut Value, dotted: &str, only: Option<&str>) {
+/// Takes a key out, if there is one and, with `only`, if this is its value.
+fn remove(value: &mut Value, dotted: &str, only: Option<&Value>) {
     let (way, last) = dotted.rsplit_once('.').unwrap_or(("", dotted));
     let parent =
         way.split('.').filter(|key| !key.is_empty()).try_fold(value, |value, key| value.get_mut(key));
     if let Some(Value::Object(map)) = parent
-        && only.is_none_or(|only| map.get(last).is_some_and(|value| value.to_string() == only))
+        && only.is_none_or(|only| map.get(last) == Some(only))
     {
         map.remove(last);
     }

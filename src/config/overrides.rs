@@ -20,6 +20,11 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// The layers above files that are experiments, lowest first: variables, settings, axes.
+    pub fn above_files(&self) -> Result<Vec<Layer>> {
+        self.layers(true)
+    }
+
     /// The layers, lowest first: variables, settings, axes.
     pub(super) fn layers(&self, takes_variables: bool) -> Result<Vec<Layer>> {
         let mut layers = Vec::new();

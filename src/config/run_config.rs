@@ -109,7 +109,7 @@ impl RunConfig {
             "metrics" => self.metrics = other.metrics.clone(),
             "data" => self.data = other.data.clone(),
             "model" => self.model = other.model.clone(),
-            "loss" => self.loss = other.loss.clone(),
+            "loss" => self.loss.clone_from(&other.loss),
             "optimizer" => self.optimizer = other.optimizer.clone(),
             "scheduler" => self.scheduler = other.scheduler.clone(),
             "train" => self.train = other.train.clone(),
@@ -329,7 +329,7 @@ mod tests {
         let text = "name = 'a'\ndata = { source = 'digits', normalise = 'unit' }\nmodel.kind = 'mlp'";
         std::fs::write(&path, text).unwrap();
         let Err(Error::Settings(found)) = RunConfig::load(&path) else { panic!("it was read") };
-        assert_eq!(found[0].label, "expected one of: source, split, normalize");
+        assert_eq!(found[0].label, "expected one of: source, split, normalize, classes, augment, limit");
         assert_eq!(found[0].help.as_deref(), Some("did you mean \"normalize\"?"));
     }
 }

@@ -6,8 +6,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{Dataset, Samples, class_names};
+use super::dataset::{Dataset, Samples};
 use super::idx::IdxReader;
+use super::labels::{Labels, class_names};
 use super::split::SplitConfig;
 use super::{Source, fingerprint};
 use crate::{Error, Result};
@@ -37,10 +38,9 @@ impl Source for DigitsConfig {
     fn load(&self) -> Result<Dataset> {
         let (dims, pixels) = unpack(IMAGES)?;
         let targets: Vec<u32> = unpack(LABELS)?.1.into_iter().map(u32::from).collect();
-        let shape = [&[1], &dims[1..]].concat();
-        let classes = class_names(&targets, &[]);
-        let main = Samples::new(pixels, shape.iter().product(), targets)?;
-        Dataset::new(main, None, shape, classes, MAXIMUM)
+        let labels = Labels::Classes(class_names(&targets, &[]));
+        let main = Samples::images(pixels, [&[1], &dims[1..]].concat(), MAXIMUM, targets)?;
+        Dataset::new(main, None, labels)
     }
 }
 
@@ -67,10 +67,12 @@ mod tests {
     #[test]
     fn are_those_of_scikit_learn() {
         let data = DigitsConfig {}.load().unwrap();
-        assert_eq!((data.main.len(), data.shape.as_slice(), data.maximum), (1797, &[1, 8, 8][..], 16.0));
-        assert_eq!(data.classes, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+        let images = data.main.expect_images();
+        let classes = data.main.targets().classes().unwrap();
+        assert_eq!((images.len(), images.shape(), images.maximum()), (1797, &[1, 8, 8][..], 16.0));
+        assert_eq!(data.labels.classes(), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
         let value = |pixel: &u8| u64::from(*pixel);
-        let pixels = data.main.pixels();
+        let pixels = images.pixels();
         assert_eq!(pixels.iter().map(value).sum::<u64>(), 561_718);
         assert_eq!(pixels.iter().map(|pixel| value(pixel).pow(2)).sum::<u64>(), 6_907_012);
         let columns = pixels.iter().enumerate().map(|(at, pixel)| (at as u64 % 64) * value(pixel));
@@ -78,9 +80,11 @@ mod tests {
         let rows = pixels.iter().enumerate().map(|(at, pixel)| (at as u64 / 64) * value(pixel));
         assert_eq!(rows.sum::<u64>(), 503_342_547);
         let mut counts = [0; 10];
-        data.main.targets().iter().for_each(|target| counts[*target as usize] += 1);
+        for target in classes {
+            counts[*target as usize] += 1;
+        }
         assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
-        let targets = data.main.targets().iter().enumerate();
+        let targets = classes.iter().enumerate();
         assert_eq!(targets.map(|(row, target)| row as u64 * u64::from(*target)).sum::<u64>(), 7_264_791);
         let first = [
             [0, 0, 5, 13, 9, 1, 0, 0],
@@ -92,9 +96,9 @@ mod tests {
             [0, 2, 14, 5, 10, 12, 0, 0],
             [0, 0, 6, 13, 10, 0, 0, 0],
         ];
-        assert_eq!(data.main.row(0).unwrap(), first.concat());
-        assert_eq!(data.main.row(1796).unwrap().iter().map(value).sum::<u64>(), 392);
-        assert_eq!(data.main.targets()[1794..], [8, 9, 8]);
+        assert_eq!(images.row(0).unwrap(), first.concat());
+        assert_eq!(images.row(1796).unwrap().iter().map(value).sum::<u64>(), 392);
+        assert_eq!(classes[1794..], [8, 9, 8]);
     }
 
     #[test]

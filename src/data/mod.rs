@@ -1,11 +1,14 @@
 //! Data sets: where they come from, how they are split, how their values are scaled, and batches of them.
 //!
 //! A [`DataConfig`] becomes a [`Dataset`] that all runs share, a [`Split`] of its rows and a
-//! [`Preprocessing`] that is fitted on the train part alone. Pixels stay bytes until a batch is gathered.
+//! [`Preprocessing`] that is fitted on the train part alone; [`Prepared`] is the three together. Pixels stay
+//! bytes until a batch is gathered.
 //! [`input`] reads the files that a trained model is applied to, [`fetch`] downloads data sets. A source is one file here, one variant of
 //! [`SourceConfig`] and one arm in each of its matches. Nothing here knows of models or of the run's seed.
 
+pub mod augment;
 mod dataset;
+mod description;
 mod digits;
 mod fashion_mnist;
 pub mod fetch;
@@ -14,10 +17,13 @@ mod fingerprint;
 #[cfg(test)]
 mod fixture;
 mod idx;
+mod image;
 pub mod input;
+mod labels;
 mod mnist;
 mod prepared;
 mod preprocessing;
+mod selection;
 mod settings;
 mod split;
 mod synthetic;
@@ -25,13 +31,18 @@ mod synthetic;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use dataset::{Batch, Dataset, Inputs, Samples, Set};
+pub use augment::AugmentConfig;
+pub use dataset::{Batch, Content, Dataset, Inputs, Samples, Set};
+pub use description::{ColumnFacts, Description, NumberFacts};
 pub use digits::DigitsConfig;
 pub use fashion_mnist::FashionMnistConfig;
 pub use idx::IdxConfig;
+pub use image::{ImageTransform, Images, Normalize};
+pub use labels::Labels;
 pub use mnist::MnistConfig;
 pub use prepared::Prepared;
-pub use preprocessing::{Normalize, Preprocessing};
+pub use preprocessing::{Preprocessing, Transform};
+pub use selection::ClassName;
 pub use settings::{DataConfig, DataSettings};
 pub use split::{Part, Split, SplitConfig};
 pub use synthetic::{SyntheticConfig, SyntheticKind};
@@ -58,6 +69,11 @@ pub trait Source {
     /// What there is to predict; none where only the data can tell.
     fn task(&self) -> Option<TaskKind> {
         Some(TaskKind::Classification)
+    }
+
+    /// How values are scaled when the user does not say.
+    fn default_normalize(&self) -> Normalize {
+        Normalize::Unit
     }
 
     /// Whether the settings alone tell that there is a test set apart from the other rows.

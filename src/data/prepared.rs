@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use candle_core::Device;
 
-use super::{Batch, DataConfig, Dataset, Part, Preprocessing, Split};
-use crate::Result;
+use super::augment::{self, AugmentConfig, Draw};
+use super::dataset::Content;
+use super::preprocessing::Transform;
+use super::selection::Selection;
+use super::{Batch, DataConfig, Dataset, Inputs, Part, Preprocessing, Set, Split};
 use crate::sample::SampleShape;
-use crate::target::Task;
+use crate::target::{Targets, Task};
+use crate::{Error, Result};
 
 /// A data set that is split, with its preprocessing fitted on the train part. The samples are shared.
 #[derive(Debug, Clone)]
@@ -17,6 +21,8 @@ pub struct Prepared {
     /// What every sample goes through.
     pub preprocessing: Preprocessing,
     dataset: Arc<Dataset>,
+    selection: Selection,
+    augment: Vec<AugmentConfig>,
 }
 
 impl DataConfig {
@@ -27,11 +33,22 @@ impl DataConfig {
 }
 
 impl Prepared {
-    /// Splits `dataset` and fits the preprocessing as `config` says.
+    /// Chooses among the rows of `dataset`, splits them and fits the preprocessing as `config` says.
     pub fn new(dataset: Arc<Dataset>, config: &DataConfig) -> Result<Self> {
-        let split = Split::new(&dataset, &config.split_config())?;
-        let preprocessing = Preprocessing::fit(&dataset, &split.train, config.normalize())?;
-        Ok(Self { split, preprocessing, dataset })
+        let selection = Selection::new(&dataset.labels, config.common.classes.as_deref())?;
+        let rows = selection.rows(&dataset.main)?;
+        let test = dataset.test.as_ref().map(|samples| selection.rows(samples)).transpose()?;
+        let mut split = Split::of_rows(&rows, dataset.main.targets(), test, &config.split_config())?;
+        if let Some(limit) = config.common.limit {
+            split.train.rows.truncate(limit);
+        }
+        let (content, labels) = (dataset.main.content(), selection.labels().clone());
+        let preprocessing = Preprocessing::fit(content, &split.train.rows, labels, config.normalize())?;
+        let augment = config.common.augment.clone();
+        if !augment.is_empty() && !matches!(preprocessing.transform(), Transform::Image(_)) {
+            return Err(Error::Request("`data.augment` changes images, but the samples are none".to_owned()));
+        }
+        Ok(Self { split, preprocessing, dataset, selection, augment })
     }
 
     /// What a sample looks like to a model.
@@ -44,13 +61,105 @@ impl Prepared {
         self.preprocessing.task()
     }
 
-    /// The name of every class.
+    /// The name of every class; none where the targets are numbers.
     pub fn classes(&self) -> &[String] {
         self.preprocessing.classes()
     }
 
+    /// The samples themselves, those that no part has among them.
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
     /// Some rows of a part as a batch.
     pub fn gather(&self, part: &Part, rows: &[u32], device: &Device) -> Result<Batch> {
-        self.dataset.gather(part.set, rows, &self.preprocessing, device)
+        Ok(Batch { inputs: self.inputs(part.set, rows, device)?, targets: self.targets(part.set, rows)? })
+    }
+
+    /// Some rows of the training part as a batch, changed at random as `data.augment` says.
+    pub fn gather_to_train(&self, rows: &[u32], draw: Draw, device: &Device) -> Result<Batch> {
+        let part = &self.split.train;
+        match (self.preprocessing.transform(), self.dataset.samples(part.set)?.content()) {
+            (Transform::Image(transform), Content::Images(images)) if !self.augment.is_empty() => {
+                let (shape, black) = (transform.shape(), transform.black());
+                let change =
+                    |pixels: &mut [f32]| augment::apply(&self.augment, draw, rows, pixels, shape, &black);
+                let inputs = transform.gather_changed(images, rows, change, device)?;
+                Ok(Batch { inputs, targets: self.targets(part.set, rows)? })
+            }
+            _ => self.gather(part, rows, device),
+        }
+    }
+
+    pub(super) fn targets(&self, set: Set, rows: &[u32]) -> Result<Targets> {
+        self.selection.renumbered(self.dataset.samples(set)?.targets().at(rows)?)
+    }
+
+    fn inputs(&self, set: Set, rows: &[u32], device: &Device) -> Result<Inputs> {
+        match (self.preprocessing.transform(), self.dataset.samples(set)?.content()) {
+            (Transform::Image(transform), Content::Images(images)) => transform.gather(images, rows, device),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Samples;
+    use super::super::labels::Labels;
+    use super::*;
+
+    fn prepared(text: &str) -> Result<Prepared> {
+        let main = Samples::images(
+            (0..24).map(|value| value * 10).collect(),
+            vec![1, 2, 2],
+            255.0,
+            vec![1, 0, 1, 2, 2, 0],
+        );
+        let labels = Labels::Classes(["a", "b", "c"].map(str::to_owned).to_vec());
+        let dataset = Dataset::new(main.unwrap(), None, labels).unwrap();
+        let text = format!("source = 'digits'\nsplit = {{ train = 1, shuffle = false }}\n{text}");
+        let config: DataConfig =
+            crate::setting::read(&toml::Value::Table(toml::from_str(&text).unwrap())).unwrap();
+        Prepared::new(Arc::new(dataset), &config)
+    }
+
+    #[test]
+    fn a_batch_has_its_rows_in_the_order_asked_for() {
+        let data = prepared("normalize = 'none'").unwrap();
+        let batch = data.gather(&data.split.train, &[2, 0, 2], &Device::Cpu).unwrap();
+        assert_eq!(batch.inputs.values.dims(), [1, 3, 1, 2, 2]);
+        assert_eq!(batch.targets, Targets::Classes(vec![1, 1, 1]));
+        let values = batch.inputs.values.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values[..3], [80.0, 90.0, 100.0]);
+        assert_eq!(values[4..8], [0.0, 10.0, 20.0, 30.0]);
+        assert_eq!(values[8..], values[..4]);
+        assert!(data.gather(&data.split.train, &[6], &Device::Cpu).is_err());
+        assert!(data.gather(&data.split.train, &[u32::MAX], &Device::Cpu).is_err());
+    }
+
+    #[test]
+    fn classes_are_chosen_and_numbered_anew_in_the_order_given() {
+        let data = prepared("classes = ['c', 0]").unwrap();
+        assert_eq!(data.classes(), ["c", "a"]);
+        assert_eq!(data.split.train.rows, [1, 3, 4, 5]);
+        let batch = data.gather(&data.split.train, &[1, 3, 4, 5], &Device::Cpu).unwrap();
+        assert_eq!(batch.targets, Targets::Classes(vec![1, 0, 0, 1]));
+    }
+
+    #[test]
+    fn a_limit_cuts_the_training_alone() {
+        let data = prepared("limit = 2").unwrap();
+        assert_eq!(data.split.train.rows, [0, 1]);
+        assert_eq!(prepared("limit = 100").unwrap().split.train.len(), 6);
+    }
+
+    #[test]
+    fn classes_that_are_not_there_are_named() {
+        let refused = |text: &str| prepared(text).unwrap_err().to_string();
+        assert_eq!(
+            refused("classes = ['a', 'd']"),
+            "`data.classes` names \"d\", but the classes are: a, b, c"
+        );
+        assert!(refused("classes = [0, 3]").contains("names 3, but there are 3 classes (0 to 2)"));
     }
 }

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SourceConfig;
 use super::dataset::Dataset;
-use super::preprocessing::Normalize;
+use super::image::Normalize;
+use super::selection::ClassName;
 use super::split::SplitConfig;
+use super::{AugmentConfig, SourceConfig};
 use crate::Result;
 use crate::setting::{Flat, Problems};
 use crate::target::TaskKind;
@@ -21,9 +22,21 @@ pub struct DataSettings {
     /// How the rows are divided; without it the source decides: 0.6/0.2/0.2 for digits, 0.8/0.2 else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitConfig>,
-    /// How values are scaled, fitted on the train part; `unit` unless set.
+    /// How values are scaled, fitted on the train part; the source decides unless set: `unit` for images,
+    /// `standardize` for tables.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalize: Option<Normalize>,
+    /// The classes that are kept, by name or number; they are numbered anew, in this order. All unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2))]
+    pub classes: Option<Vec<ClassName>>,
+    /// Random changes of the training images, one after the other, drawn anew in every epoch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub augment: Vec<AugmentConfig>,
+    /// The largest number of training samples; the other parts stay as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub limit: Option<usize>,
 }
 
 impl Flat<DataSettings, SourceConfig> {
@@ -31,6 +44,18 @@ impl Flat<DataSettings, SourceConfig> {
     pub fn check(&self, problems: &mut Problems) {
         let source = self.kind.source();
         source.check(problems);
+        if let Some(classes) = &self.common.classes {
+            let (fits, count) = (classes.len() >= 2, format!("{} long", classes.len()));
+            problems.require(fits, "classes", count, "two classes or more");
+        }
+        problems.within("augment", |problems| {
+            for (index, entry) in self.common.augment.iter().enumerate() {
+                problems.within_entry(index, |problems| entry.check(problems));
+            }
+        });
+        if let Some(limit) = self.common.limit {
+            problems.require(limit >= 1, "limit", limit, "at least 1");
+        }
         if let Some(split) = &self.common.split {
             problems.within("split", |problems| split.check(source.has_test(), problems));
         }
@@ -60,7 +85,7 @@ impl Flat<DataSettings, SourceConfig> {
 
     /// How values are scaled.
     pub fn normalize(&self) -> Normalize {
-        self.common.normalize.unwrap_or_default()
+        self.common.normalize.unwrap_or_else(|| self.kind.source().default_normalize())
     }
 
     /// 64 hex digits over the content that the settings point to; names and places make no difference.
@@ -124,7 +149,7 @@ mod tests {
         config.resolve().unwrap();
         let expected = "source = \"synthetic\"\nkind = \"images\"\nsamples = 1000\nimage_size = [28, 28]\n\
              channels = 1\nnum_classes = 10\nnoise = 0.1\nseed = 3\nnormalize = \"unit\"\n\n\
-             [split]\ntrain = 0.8\nvalid = 0.2\ntest = 0.0\nseed = 0\nshuffle = true\n";
+             [split]\ntrain = 0.8\nvalid = 0.2\ntest = 0.0\nseed = 0\nshuffle = true\nstratify = false\n";
         assert_eq!(toml::to_string(&config).unwrap(), expected);
     }
 

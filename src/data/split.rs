@@ -5,9 +5,10 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{Dataset, Set};
+use super::dataset::{Dataset, Samples, Set};
 use crate::rng::{Purpose, Stream};
 use crate::setting::Problems;
+use crate::target::Targets;
 use crate::{Error, Result};
 
 /// How far a sum of fractions may miss 1, being decimal fractions in binary.
@@ -39,6 +40,8 @@ pub struct SplitConfig {
     pub seed: u64,
     /// Whether rows are drawn; otherwise the parts follow one another in the order of the source.
     pub shuffle: bool,
+    /// Whether each part gets each class in the proportion of the whole; only where the targets are classes.
+    pub stratify: bool,
     /// Into how many parts of nearly equal size the rows beside the test part are divided for cross
     /// validation, at least 2; each of them validates a model that is trained on the others.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +55,16 @@ pub struct SplitConfig {
 
 impl Default for SplitConfig {
     fn default() -> Self {
-        Self { train: None, valid: None, test: 0.0, seed: 0, shuffle: true, folds: None, fold: None }
+        Self {
+            train: None,
+            valid: None,
+            test: 0.0,
+            seed: 0,
+            shuffle: true,
+            stratify: false,
+            folds: None,
+            fold: None,
+        }
     }
 }
 
@@ -238,51 +250,91 @@ pub struct Split {
 }
 
 impl Split {
-    /// Divides the rows of `dataset`.
+    /// Divides the rows of `dataset` that may be used.
     ///
     /// Fails if a part that was asked for gets no row, if a test part is asked for beside a test set, or if
     /// there are folds and it is not said which of them validates.
     pub fn new(dataset: &Dataset, config: &SplitConfig) -> Result<Self> {
-        if dataset.test.is_some() && config.test > 0.0 {
+        let test = dataset.test.as_ref().map(Samples::usable);
+        Self::of_rows(&dataset.main.usable(), dataset.main.targets(), test, config)
+    }
+
+    /// Divides `rows`, whose targets are found in `targets`; `test` are those of the source's own test set.
+    pub(super) fn of_rows(
+        rows: &[u32],
+        targets: &Targets,
+        test: Option<Vec<u32>>,
+        config: &SplitConfig,
+    ) -> Result<Self> {
+        if test.is_some() && config.test > 0.0 {
             return Err(Error::Request(format!(
                 "`data.split.test` is {}, but the source has a test set of its own: set it to 0",
                 config.test
             )));
         }
-        let rows = dataset.main.len();
-        let Layout { valid, test } = config.layout(rows)?;
+        let Layout { valid, test: own } = config.layout(rows.len())?;
         let mut order = if config.shuffle {
-            Stream::new(config.seed, Purpose::Split, 0, 0).permutation(rows)
+            let drawn = Stream::new(config.seed, Purpose::Split, 0, 0).permutation(rows.len());
+            drawn.into_iter().map(|position| rows[position as usize]).collect()
         } else {
-            (0..rows as u32).collect()
+            rows.to_vec()
         };
-        order.truncate(test.end);
+        if config.stratify {
+            order = stratified(&order, targets)?;
+        }
+        order.truncate(own.end);
         let sorted = |mut rows: Vec<u32>| {
             rows.sort_unstable();
             (!rows.is_empty()).then_some(Part { set: Set::Main, rows })
         };
-        let own_test = sorted(order.split_off(test.start));
+        let own_test = sorted(order.split_off(own.start));
         let valid = sorted(order.drain(valid).collect());
-        let test = match &dataset.test {
-            Some(samples) => Some(Part { set: Set::Test, rows: (0..samples.len() as u32).collect() }),
-            None => own_test,
-        };
+        let test = test.map(|rows| Part { set: Set::Test, rows }).or(own_test);
         Ok(Self { train: Part { set: Set::Main, rows: order }, valid, test })
     }
+}
+
+/// The same rows in an order in which every stretch has each class in about the proportion of the whole.
+///
+/// The k-th of a class's n rows stands at (k + ½) / n of the way; rows that stand at the same place keep their
+/// order. So any division of the order into stretches, fractions or folds, is a stratified one.
+fn stratified(order: &[u32], targets: &Targets) -> Result<Vec<u32>> {
+    let Targets::Classes(classes) = targets else {
+        return Err(Error::Request(
+            "`data.split.stratify` divides the rows of each class, but the targets are numbers: leave it out"
+                .into(),
+        ));
+    };
+    let class = |row: &u32| classes.get(*row as usize).copied().unwrap_or_default() as usize;
+    let mut sizes = vec![0u64; classes.iter().max().map_or(0, |largest| *largest as usize + 1)];
+    for row in order {
+        sizes[class(row)] += 1;
+    }
+    let mut seen = vec![0u64; sizes.len()];
+    let mut placed: Vec<(f64, u32)> = order
+        .iter()
+        .map(|row| {
+            let class = class(row);
+            seen[class] += 1;
+            ((seen[class] as f64 - 0.5) / sizes[class] as f64, *row)
+        })
+        .collect();
+    placed.sort_by(|left, right| left.0.total_cmp(&right.0));
+    Ok(placed.into_iter().map(|(_, row)| row).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::dataset::Samples;
+    use super::super::labels::Labels;
     use super::*;
 
     fn dataset(rows: usize, test: usize) -> Dataset {
-        let samples = |rows: usize| Samples::new(vec![0; rows], 1, vec![0; rows]).unwrap();
+        let samples =
+            |rows: usize| Samples::images(vec![0; rows], vec![1, 1, 1], 255.0, vec![0; rows]).unwrap();
         let test = (test > 0).then(|| samples(test));
-        let classes = vec!["0".into(), "1".into()];
-        Dataset::new(samples(rows), test, vec![1, 1, 1], classes, 255.0).unwrap()
+        Dataset::new(samples(rows), test, Labels::Classes(vec!["0".into(), "1".into()])).unwrap()
     }
 
     fn config(train: f64, valid: Option<f64>, test: f64) -> SplitConfig {
@@ -355,6 +407,33 @@ mod tests {
     }
 
     #[test]
+    fn stratified_parts_have_every_class_in_proportion() {
+        // 300 rows of class 0, 90 of class 1 and 10 of class 2, in this order.
+        let classes: Vec<u32> = (0..400).map(|row| u32::from(row >= 300) + u32::from(row >= 390)).collect();
+        let rows: Vec<u32> = (0..400).collect();
+        let split = |config: &SplitConfig| {
+            Split::of_rows(&rows, &Targets::Classes(classes.clone()), None, config).unwrap()
+        };
+        let counts = |part: &Part| {
+            let count = |class| part.rows.iter().filter(|row| classes[**row as usize] == class).count();
+            [count(0), count(1), count(2)]
+        };
+        let config = SplitConfig { stratify: true, ..config(0.6, Some(0.2), 0.2) };
+        let made = split(&config);
+        assert_eq!(counts(&made.train), [180, 54, 6]);
+        assert_eq!(counts(made.valid.as_ref().unwrap()), [60, 18, 2]);
+        assert_eq!(counts(made.test.as_ref().unwrap()), [60, 18, 2]);
+        assert_ne!(split(&SplitConfig { seed: 1, ..config }).train, made.train);
+        for index in 1..=10 {
+            let folded = split(&SplitConfig { stratify: true, ..fold(index, 10) });
+            assert_eq!(counts(folded.valid.as_ref().unwrap()), [30, 9, 1], "fold {index}");
+        }
+        let numbers = Targets::Values(vec![0.0; 400]);
+        let refused = Split::of_rows(&rows, &numbers, None, &SplitConfig { stratify: true, ..fold(1, 2) });
+        assert!(refused.unwrap_err().to_string().contains("the targets are numbers"));
+    }
+
+    #[test]
     fn a_part_without_rows_is_an_error() {
         let empty =
             |config: SplitConfig, rows| Split::new(&dataset(rows, 0), &config).unwrap_err().to_string();
@@ -370,13 +449,13 @@ mod tests {
     fn without_folds_the_text_is_what_it_was_before_there_were_any() {
         let mut config = SplitConfig::default();
         config.resolve();
-        let expected = "train = 0.8\nvalid = 0.2\ntest = 0.0\nseed = 0\nshuffle = true\n";
+        let expected = "train = 0.8\nvalid = 0.2\ntest = 0.0\nseed = 0\nshuffle = true\nstratify = false\n";
         assert_eq!(toml::to_string(&config).unwrap(), expected);
-        let expected = r#"{"train":0.8,"valid":0.2,"test":0.0,"seed":0,"shuffle":true}"#;
+        let expected = r#"{"train":0.8,"valid":0.2,"test":0.0,"seed":0,"shuffle":true,"stratify":false}"#;
         assert_eq!(serde_json::to_string(&config).unwrap(), expected);
         let mut folded = fold(2, 5);
         folded.resolve();
-        let expected = "test = 0.0\nseed = 0\nshuffle = true\nfolds = 5\nfold = 2\n";
+        let expected = "test = 0.0\nseed = 0\nshuffle = true\nstratify = false\nfolds = 5\nfold = 2\n";
         assert_eq!(toml::to_string(&folded).unwrap(), expected);
     }
 

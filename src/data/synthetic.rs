@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Dataset, Samples};
+use super::labels::Labels;
 use super::{Source, fingerprint};
 use crate::rng::{Purpose, Stream};
 use crate::setting::Problems;
@@ -110,8 +111,8 @@ impl Source for SyntheticConfig {
         let targets = (0..self.samples).map(|row| (row % self.num_classes) as u32).collect();
         let classes = (0..self.num_classes).map(|class| class.to_string()).collect();
         let [height, width] = self.image_size;
-        let main = Samples::new(pixels, features, targets)?;
-        Dataset::new(main, None, vec![self.channels, height, width], classes, 255.0)
+        let main = Samples::images(pixels, vec![self.channels, height, width], 255.0, targets)?;
+        Dataset::new(main, None, Labels::Classes(classes))
     }
 }
 
@@ -236,15 +237,16 @@ mod tests {
     use super::*;
 
     fn hash(data: &Dataset) -> String {
-        blake3::hash(data.main.pixels()).to_hex()[..16].to_owned()
+        blake3::hash(data.main.expect_images().pixels()).to_hex()[..16].to_owned()
     }
 
     #[test]
     fn is_the_same_everywhere() {
         let data = SyntheticConfig::default().load().unwrap();
-        assert_eq!((data.main.len(), data.shape.as_slice(), data.maximum), (1000, &[1, 28, 28][..], 255.0));
-        assert_eq!(data.classes.len(), 10);
-        assert_eq!(data.main.targets()[8..12], [8, 9, 0, 1]);
+        let images = data.main.expect_images();
+        assert_eq!((images.len(), images.shape(), images.maximum()), (1000, &[1, 28, 28][..], 255.0));
+        assert_eq!(data.labels.classes().len(), 10);
+        assert_eq!(data.main.targets().classes().unwrap()[8..12], [8, 9, 0, 1]);
         // A change of the pixels needs a new version in the fingerprint.
         assert_eq!(hash(&data), "3ce053bcfeb88952");
         let other = SyntheticConfig { seed: 1, ..SyntheticConfig::default() }.load().unwrap();
@@ -257,8 +259,8 @@ mod tests {
             SyntheticConfig { samples: 7, channels: 3, image_size: [5, 30], ..SyntheticConfig::default() };
         let many = SyntheticConfig { samples: 50, ..few.clone() }.load().unwrap();
         let few = few.load().unwrap();
-        assert_eq!(few.main.pixels(), &many.main.pixels()[..7 * 3 * 5 * 30]);
-        assert_eq!(few.shape, [3, 5, 30]);
+        assert_eq!(few.main.expect_images().pixels(), &many.main.expect_images().pixels()[..7 * 3 * 5 * 30]);
+        assert_eq!(few.main.expect_images().shape(), [3, 5, 30]);
     }
 
     #[test]
@@ -286,9 +288,10 @@ mod tests {
         let (clean, noisy) = (make(0.0), make(0.1));
         let differences: Vec<f64> = clean
             .main
+            .expect_images()
             .pixels()
             .iter()
-            .zip(noisy.main.pixels())
+            .zip(noisy.main.expect_images().pixels())
             // Where nothing is cut off at 0 or 255.
             .filter(|(clean, _)| (102..153).contains(*clean))
             .map(|(clean, noisy)| f64::from(*noisy) - f64::from(*clean))
@@ -304,7 +307,7 @@ mod tests {
     #[test]
     fn is_learnable_but_not_trivial() {
         let data = SyntheticConfig { samples: 2000, ..SyntheticConfig::default() }.load().unwrap();
-        let row = |row: usize| data.main.row(row as u32).unwrap();
+        let row = |row: usize| data.main.expect_images().row(row as u32).unwrap();
         let mut means = vec![vec![0.0; 784]; 10];
         for sample in 0..1000 {
             for (mean, pixel) in means[sample % 10].iter_mut().zip(row(sample)) {

@@ -1,5 +1,6 @@
 //! The `[model]` table: an architecture by its `kind`, and what every architecture has.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::init::InitConfig;
 use super::layer::LayerConfig;
 use super::mlp::MlpConfig;
+use super::transfer::Match;
 use crate::sample::SampleShape;
 use crate::setting::{Flat, Kind, Problems, by_kind, keys_of, read_kind};
 use crate::{Error, Result};
@@ -24,9 +26,23 @@ pub type ModelConfig = Flat<ModelSettings, ArchitectureConfig>;
 pub struct ModelSettings {
     /// How the weights begin.
     pub init: InitConfig,
-    /// A safetensors file whose `layers.N.*` tensors take the place of the initial weights.
+    /// What takes the place of the initial weights: a safetensors file, a `PyTorch` state dict (`.pt`), a run's
+    /// folder, or a run by its name, `run:NAME`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// Whether every tensor of the file and of the model must find its counterpart; true unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+    /// Beginnings of names in the file and what they are called here: `{ "features" = "layers" }`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rename: BTreeMap<String, String>,
+    /// What decides which tensor goes where; `name` unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#match: Option<Match>,
+    /// Layers that are not trained, by the beginnings of the names of their weights; a batch norm among them
+    /// stays in evaluation mode.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
 }
 
 /// The kinds of models.
@@ -82,11 +98,37 @@ impl ArchitectureConfig {
     }
 }
 
+impl ModelSettings {
+    /// Refuses what says how weights are taken over where there are none.
+    fn check(&self, problems: &mut Problems) {
+        let set = [
+            ("strict", self.strict.is_some()),
+            ("rename", !self.rename.is_empty()),
+            ("match", self.r#match.is_some()),
+        ];
+        for (key, _) in set.into_iter().filter(|(_, is_set)| *is_set && self.weights.is_none()) {
+            let message = format!("`{key}` says how weights are taken over, but `weights` is not set");
+            problems.refuse(key, message, "expected `weights` beside it");
+        }
+        if self.r#match == Some(Match::Order) && !self.rename.is_empty() {
+            let message = "`rename` changes names, but `match = \"order\"` does not look at them";
+            problems.refuse("rename", message, "expected one or the other");
+        }
+    }
+
+    /// The same for a model whose weights come from its own checkpoint.
+    #[must_use]
+    pub fn without_weights(&self) -> Self {
+        Self { weights: None, strict: None, rename: BTreeMap::new(), r#match: None, ..self.clone() }
+    }
+}
+
 impl ModelConfig {
     /// Refuses what no data would make right.
     pub fn check(&self, problems: &mut Problems) {
         self.kind.check(problems);
         problems.within("init", |problems| self.common.init.check(problems));
+        self.common.check(problems);
     }
 
     /// Numbers to train, counted without building anything.

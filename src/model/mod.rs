@@ -18,6 +18,7 @@ mod network;
 mod parameter;
 mod regularizer;
 mod summary;
+mod transfer;
 mod weights;
 
 pub use config::{ArchitectureConfig, ModelConfig, ModelSettings};
@@ -28,4 +29,5 @@ pub use network::Model;
 pub use parameter::Parameter;
 pub use regularizer::{RegularizerConfig, RegularizerList};
 pub use summary::{Summary, SummaryRow};
+pub use transfer::{Match, TransferReport};
 pub use weights::read_tensors;

@@ -6,6 +6,7 @@ use super::config::ModelConfig;
 use super::initializer::Initializer;
 use super::layer::{Layer, Pass};
 use super::summary::{Summary, SummaryRow};
+use super::transfer::TransferReport;
 use super::{Parameter, weights};
 use crate::sample::SampleShape;
 use crate::{Error, Result};
@@ -19,6 +20,7 @@ pub struct Model {
     /// Of one sample, as the first layer wants it.
     first_shape: Vec<usize>,
     pub(super) device: Device,
+    transferred: Option<TransferReport>,
 }
 
 /// A layer and its place in the list.
@@ -43,11 +45,12 @@ impl Model {
         let mut model = Self::build_runs(config, input_shape, outputs, &[seed], dtype, device)?;
         if let Some(path) = &config.common.weights {
             let tensors = weights::read_tensors(path)?;
-            model.load_tensors(&tensors, true).map_err(|error| match error {
+            model.transferred = model.transfer(&tensors, &config.common).map_err(|error| match error {
                 Error::Request(reason) => Error::unreadable(path, reason),
                 other => other,
             })?;
         }
+        model.freeze(&config.common.freeze)?;
         Ok(model)
     }
 
@@ -73,7 +76,13 @@ impl Model {
             types.push(layer.type_name());
             shape = layer.output_shape(&shape)?;
         }
-        Ok(Self { layers, input_shape: input_shape.clone(), first_shape, device: device.clone() })
+        Ok(Self {
+            layers,
+            input_shape: input_shape.clone(),
+            first_shape,
+            device: device.clone(),
+            transferred: None,
+        })
     }
 
     /// Outputs `[R, B, …]` for samples `[R, B, …]` of the input shape.
@@ -148,6 +157,11 @@ impl Model {
             return Ok(());
         }
         Err(Error::Bug(format!("no gradient reached {}", without.join(", "))))
+    }
+
+    /// What came of `model.weights`, where not everything had to fit.
+    pub fn transferred(&self) -> Option<&TransferReport> {
+        self.transferred.as_ref()
     }
 
     /// The shape of a sample, as [`build`](Self::build) was told.

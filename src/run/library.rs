@@ -65,7 +65,7 @@ impl Library {
         shape: &SampleShape,
         outputs: usize,
     ) -> Result<(), String> {
-        if model.common.weights.is_none() {
+        if model.common.weights.is_none() && model.common.freeze.is_empty() {
             return Ok(());
         }
         let key = key(&(model, shape, outputs)).map_err(|error| error.to_string())?;

@@ -13,6 +13,7 @@ mod predictor;
 mod scheduler;
 mod spec;
 mod verify;
+mod weights;
 
 pub use executor::{Executor, Job, Observers, ThreadExecutor};
 pub use fit::prepare;
@@ -24,3 +25,4 @@ pub use predictor::Predictor;
 pub use scheduler::{Audience, Ended, Scheduler, Task, default_jobs};
 pub use spec::RunSpec;
 pub use verify::first_difference;
+pub use weights::locate_weights;

@@ -10,6 +10,7 @@ use super::fit::{Refusal, fit, place_of};
 use super::library::Library;
 use super::name::Names;
 use super::spec::{RunSpec, Specifier};
+use super::weights::locate;
 use crate::config::{Experiment, NAMED, RunConfig, hit, words};
 use crate::data::Prepared;
 use crate::setting::{Diagnostic, Excerpt};
@@ -80,7 +81,7 @@ pub struct Plan {
 impl Plan {
     /// Expands and checks the experiment, and looks every run up in the runs folder.
     pub fn new(experiment: &Experiment, runs: &RunsDir, library: &Library, force: bool) -> Result<Self> {
-        let expansion = experiment.expand()?;
+        let mut expansion = experiment.expand()?;
         let mut notes = experiment.notes().to_vec();
         notes.extend(expansion.notes);
         let name = experiment.name().to_owned();
@@ -88,6 +89,15 @@ impl Plan {
         let entries = store::scan(runs, Some(&name))?;
         let known = store::index_by_id(&entries);
         let paths = experiment.path_places();
+        if let Some((path, error)) = locate(&mut expansion.drafts, runs).into_iter().next() {
+            let hit = expansion
+                .drafts
+                .iter()
+                .filter(|draft| draft.config.model.common.weights.as_ref() == Some(&path));
+            let hit = hit.map(|draft| words(&draft.assignment)).collect();
+            let refusal = Refusal { reason: error.to_string(), file: Some(path) };
+            return Err(refused(IndexMap::from([(refusal, hit)]), &paths, expansion.drafts.len()));
+        }
         let mut names = Names::new(entries.iter().map(|entry| entry.name.clone()));
         let mut specifier = Specifier::new(library);
         let mut absent: IndexMap<Refusal, Vec<String>> = IndexMap::new();

@@ -41,7 +41,7 @@ impl Predictor {
         let shape = &preprocessing.sample_shape();
         model.parameter_count(shape, outputs).map_err(|error| refuse(error.to_string()))?;
         // Its weights are in the checkpoint, not in the file that its training began with.
-        model.common.weights = None;
+        model.common = model.common.without_weights();
         let mut built = Model::build(&model, shape, outputs, 0, DType::F32, device)?;
         let tensors: Vec<_> =
             checkpoint.tensors.into_iter().filter(|(name, _)| !name.starts_with("training.")).collect();

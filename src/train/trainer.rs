@@ -10,6 +10,7 @@ use super::evaluate::{Tally, evaluate, review};
 use super::event::{Ending, Event, Observer, Outcome, Row, Snapshot, Timing};
 use super::progress::Progress;
 use super::state;
+use crate::data::augment::Draw;
 use crate::data::{Part, Prepared};
 use crate::loss::{Loss, LossConfig};
 use crate::metric::MetricConfig;
@@ -59,6 +60,9 @@ pub fn train(
         // Whoever wants to end the run is asked again right below.
         let _ = observer.on(&Event::Noted { text: &text })?;
         trainer = Trainer::new(setup)?;
+    }
+    if let Some(report) = trainer.model.transferred() {
+        let _ = observer.on(&Event::Noted { text: &report.to_string() })?;
     }
     let started = Event::RunStarted {
         parameters: trainer.model.parameter_count(),
@@ -178,8 +182,8 @@ impl<'a> Trainer<'a> {
             if self.setup.train.drop_last && batch_rows.len() < self.setup.train.batch_size {
                 break;
             }
-            let batch =
-                self.setup.data.gather(&self.setup.data.split.train, batch_rows, self.setup.device)?;
+            let draw = Draw { seed: self.setup.seed, epoch: epoch as u32 };
+            let batch = self.setup.data.gather_to_train(batch_rows, draw, self.setup.device)?;
             let seeds = [self.setup.seed];
             let pass = Pass::training(&seeds, self.step).with_lengths(batch.inputs.lengths.as_deref());
             let outputs = self.model.forward(&batch.inputs.values, &pass)?;

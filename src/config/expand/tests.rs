@@ -200,7 +200,10 @@ fn unknown_keys_are_told_every_key_that_the_section_has() {
     let found = refused("data.normalise = 'unit'\noptimizer.momentum = 0.9\n", &[]);
     let texts: Vec<_> =
         found.iter().map(|found| (found.label.as_str(), found.help.as_deref().unwrap())).collect();
-    assert_eq!(texts[0], ("expected one of: source, split, normalize", "did you mean \"normalize\"?"));
+    assert_eq!(
+        texts[0],
+        ("expected one of: source, split, normalize, classes, augment, limit", "did you mean \"normalize\"?")
+    );
     assert_eq!(texts[1].1, "`momentum` belongs to kind = \"sgd\"");
     let found = refused("data.samples = 3\n", &[]);
     assert_eq!(found[0].help.as_deref(), Some("`samples` belongs to source = \"synthetic\""));

@@ -111,4 +111,24 @@ mod tests {
         assert_eq!(short_key("data.split.folds", keys()), "folds");
         assert_eq!(short_key("data.split.seed", keys()), "split.seed");
     }
+
+    /// The folders of earlier runs are called so, and a new key must not make them longer.
+    #[test]
+    fn what_people_sweep_over_keeps_its_short_name() {
+        for (key, short) in [
+            ("model.regularizer.p", "p"),
+            ("optimizer.lr", "lr"),
+            ("model.layers", "layers"),
+            ("model.hidden", "hidden"),
+            ("model.activation", "activation"),
+            ("model.init", "init"),
+            ("model.regularizer", "regularizer"),
+            ("optimizer.weight_decay", "weight_decay"),
+            ("train.epochs", "epochs"),
+            ("train.batch_size", "batch_size"),
+            ("data.normalize", "normalize"),
+        ] {
+            assert_eq!(short_key(key, keys()), short);
+        }
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::dataset::{Dataset, Samples, class_names};
+use super::super::dataset::{Dataset, Samples};
 use super::super::fingerprint;
+use super::super::labels::{Labels, class_names};
 use super::reader::IdxReader;
 use crate::{Error, Result};
 
@@ -81,12 +82,14 @@ impl IdxFiles {
 
     /// Reads everything; classes get the first of `names` that they need, else numbers.
     pub fn load(&self, names: &[&str]) -> Result<Dataset> {
-        let (size, main) = read_pair(&self.images, &self.labels)?;
-        let classes = class_names(main.targets(), names);
+        let (size, pixels, targets) = read_pair(&self.images, &self.labels)?;
+        let classes = class_names(&targets, names);
+        let samples = |pixels, targets| Samples::images(pixels, vec![1, size[0], size[1]], MAXIMUM, targets);
+        let main = samples(pixels, targets)?;
         let test = match &self.test {
             None => None,
             Some((images, labels)) => {
-                let (test_size, test) = read_pair(images, labels)?;
+                let (test_size, pixels, targets) = read_pair(images, labels)?;
                 if test_size != size {
                     let [[h, w], [height, width]] = [test_size, size];
                     return Err(Error::unreadable(
@@ -94,30 +97,30 @@ impl IdxFiles {
                         format!("holds images of {h}×{w}, those to train with are {height}×{width}"),
                     ));
                 }
-                if let Some(row) = test.targets().iter().position(|class| *class as usize >= classes.len()) {
+                if let Some(row) = targets.iter().position(|class| *class as usize >= classes.len()) {
                     return Err(Error::unreadable(
                         labels,
                         format!(
                             "has the label {} at index {row}, those to train with end at {}",
-                            test.targets()[row],
+                            targets[row],
                             classes.len() - 1
                         ),
                     ));
                 }
-                Some(test)
+                Some(samples(pixels, targets)?)
             }
         };
-        Dataset::new(main, test, vec![1, size[0], size[1]], classes, MAXIMUM)
+        Dataset::new(main, test, Labels::Classes(classes))
     }
 }
 
-fn read_pair(images: &Path, labels: &Path) -> Result<([usize; 2], Samples)> {
+fn read_pair(images: &Path, labels: &Path) -> Result<([usize; 2], Vec<u8>, Vec<u32>)> {
     let images = IdxReader::open(images)?;
     let size = images.image_size()?;
     let labels = IdxReader::open(labels)?;
     labels.expect_labels(&images)?;
     let targets = labels.read_all()?.into_iter().map(u32::from).collect();
-    Ok((size, Samples::new(images.read_all()?, size[0] * size[1], targets)?))
+    Ok((size, images.read_all()?, targets))
 }
 
 /// The file `name` in `folder`, as it is or with `.gz`.
@@ -204,17 +207,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write_all(folder.path());
         let data = in_folder(folder.path()).load().unwrap();
-        assert_eq!((data.shape.as_slice(), data.maximum), (&[1, 2, 3][..], 255.0));
-        assert_eq!(data.classes, ["0", "1", "2"]);
-        assert_eq!(data.main.row(1).unwrap(), [6, 7, 8, 9, 10, 11]);
-        assert_eq!(data.main.targets(), [2, 0, 1]);
+        let images = data.main.expect_images();
+        assert_eq!((images.shape(), images.maximum()), (&[1, 2, 3][..], 255.0));
+        assert_eq!(data.labels.classes(), ["0", "1", "2"]);
+        assert_eq!(images.row(1).unwrap(), [6, 7, 8, 9, 10, 11]);
+        assert_eq!(data.main.targets().classes().unwrap(), [2, 0, 1]);
         let test = data.test.as_ref().unwrap();
-        assert_eq!((test.row(0).unwrap()[0], test.targets()), (100, &[1, 2][..]));
+        assert_eq!(test.expect_images().row(0).unwrap()[0], 100);
+        assert_eq!(test.targets().classes().unwrap(), [1, 2]);
 
         let path = Some(folder.path().to_path_buf());
         assert_eq!(MnistConfig { path: path.clone() }.load().unwrap(), data);
         let fashion = FashionMnistConfig { path }.load().unwrap();
-        assert_eq!(fashion.classes, ["T-shirt/top", "Trouser", "Pullover"]);
+        assert_eq!(fashion.labels.classes(), ["T-shirt/top", "Trouser", "Pullover"]);
 
         let at = |name: &str| Some(folder.path().join(name));
         let single = IdxConfig {

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 use super::super::file::{Peeked, plain};
-use super::super::preprocessing::Preprocessing;
-use super::RawRow;
+use super::super::image::ImageTransform;
+use super::{RawRow, RawSample};
+use crate::target::Target;
 use crate::{Error, Result};
 
 /// Columns that hold no values, whatever the case of their names; pandas leaves the name of the index empty.
@@ -38,9 +39,9 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Fails if the first line does not fit to the model.
-    pub fn new(file: Peeked, preprocessing: &Preprocessing) -> Result<Self> {
+    pub fn new(file: Peeked, image: &ImageTransform) -> Result<Self> {
         let path = file.path.clone();
-        let lines = Lines::new(file.into_unpacked(), (1 << 20) + 64 * preprocessing.features() as u64);
+        let lines = Lines::new(file.into_unpacked(), (1 << 20) + 64 * image.features() as u64);
         let columns = Columns { values: Vec::new(), target: None, count: 0 };
         let record = ByteRecord::new();
         let mut rows = Self { path, lines, columns, record, pending: false, next: 0, ended: false };
@@ -49,9 +50,9 @@ impl Rows {
         }
         let header = rows.is_header();
         rows.columns = rows.columns(header);
-        let (found, wanted) = (rows.columns.values.len(), preprocessing.features());
+        let (found, wanted) = (rows.columns.values.len(), image.features());
         if found != wanted {
-            let (line, size) = (rows.lines.number, preprocessing.size_text());
+            let (line, size) = (rows.lines.number, image.size_text());
             let what = if header { format!("names {found} columns of") } else { format!("has {found}") };
             return Err(rows.refuse(format!("line {line} {what} values, the model wants {wanted} ({size})")));
         }
@@ -122,7 +123,7 @@ impl Rows {
             if value.is_finite() { Ok(value) } else { Err(self.at(column, "is not a finite number")) }
         };
         let values = self.columns.values.iter().map(|column| number(*column)).collect::<Result<_>>()?;
-        let row = RawRow { index: self.next, values };
+        let row = RawRow { index: self.next, sample: RawSample::Image(values) };
         self.next += 1;
         Ok(Some(row))
     }
@@ -150,12 +151,12 @@ pub(super) struct LabelledRows {
 
 impl LabelledRows {
     /// Fails without a column for the class, too.
-    pub fn new(file: Peeked, preprocessing: &Preprocessing) -> Result<Self> {
-        let rows = Rows::new(file, preprocessing)?;
+    pub fn new(file: Peeked, image: &ImageTransform, classes: &[String]) -> Result<Self> {
+        let rows = Rows::new(file, image)?;
         let Some(target) = rows.columns.target else {
             return Err(rows.refuse("has no header line with a column named `target` or `label`"));
         };
-        Ok(Self { rows, target, classes: preprocessing.classes().to_vec() })
+        Ok(Self { rows, target, classes: classes.to_vec() })
     }
 
     /// The class of the record that was read last: a name, else a number from 0.
@@ -178,10 +179,11 @@ impl LabelledRows {
 }
 
 impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, u32)>;
+    type Item = Result<(RawRow, Target)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let labelled = self.rows.next()?.and_then(|row| self.class().map(|class| (row, class)));
+        let labelled =
+            self.rows.next()?.and_then(|row| self.class().map(|class| (row, Target::Class(class))));
         self.rows.ended |= labelled.is_err();
         Some(labelled)
     }

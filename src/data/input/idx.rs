@@ -1,9 +1,11 @@
 //! Images in IDX files, one at a time.
 
 use super::super::idx::IdxReader;
-use super::super::preprocessing::Preprocessing;
-use super::RawRow;
+use super::super::image::ImageTransform;
+use super::super::labels::numbered_class;
+use super::{RawRow, RawSample};
 use crate::Result;
+use crate::target::Target;
 
 /// The images of a file.
 pub(super) struct Rows {
@@ -15,12 +17,12 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Fails if the images are not of the size that the model wants.
-    pub fn new(images: IdxReader, preprocessing: &Preprocessing) -> Result<Self> {
+    pub fn new(images: IdxReader, image: &ImageTransform) -> Result<Self> {
         let [height, width] = images.image_size()?;
-        if preprocessing.shape() != [1, height, width] {
+        if image.shape() != [1, height, width] {
             return Err(images.refuse(format!(
                 "holds images of 1×{height}×{width}, the model wants {}",
-                preprocessing.size_text()
+                image.size_text()
             )));
         }
         let count = images.dims()[0];
@@ -29,7 +31,8 @@ impl Rows {
 
     fn read(&mut self) -> Result<RawRow> {
         self.images.fill(&mut self.image)?;
-        let row = RawRow { index: self.next, values: self.image.iter().copied().map(f32::from).collect() };
+        let values = self.image.iter().copied().map(f32::from).collect();
+        let row = RawRow { index: self.next, sample: RawSample::Image(values) };
         self.next += 1;
         if self.next == self.count {
             self.images.finish()?;
@@ -50,12 +53,12 @@ impl Iterator for Rows {
 pub(super) struct LabelledRows {
     rows: Rows,
     labels: IdxReader,
-    classes: usize,
+    classes: Vec<String>,
 }
 
 impl LabelledRows {
     /// `labels` has as many entries as `rows`.
-    pub fn new(rows: Rows, labels: IdxReader, classes: usize) -> Self {
+    pub fn new(rows: Rows, labels: IdxReader, classes: Vec<String>) -> Self {
         Self { rows, labels, classes }
     }
 
@@ -63,25 +66,25 @@ impl LabelledRows {
         let mut label = [0];
         self.labels.fill(&mut label)?;
         let [label] = label;
-        if usize::from(label) >= self.classes {
-            let (classes, last) = (self.classes, self.classes - 1);
+        let Some(class) = numbered_class(&self.classes, u32::from(label)) else {
+            let (classes, last) = (self.classes.len(), self.classes.len().saturating_sub(1));
             return Err(self.labels.refuse(format!(
                 "has the label {label} at index {index}, the model knows {classes} classes (0 to {last})"
             )));
-        }
+        };
         if index + 1 == self.rows.count {
             self.labels.finish()?;
         }
-        Ok(u32::from(label))
+        Ok(class)
     }
 }
 
 impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, u32)>;
+    type Item = Result<(RawRow, Target)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.rows.next()?;
-        let labelled = row.and_then(|row| self.label(row.index).map(|label| (row, label)));
+        let labelled = row.and_then(|row| self.label(row.index).map(|class| (row, Target::Class(class))));
         Some(labelled.inspect_err(|_| self.rows.next = self.rows.count))
     }
 }

@@ -12,7 +12,9 @@ use std::path::Path;
 
 use super::file::Peeked;
 use super::idx::{IdxFiles, IdxReader, labels_beside};
-use super::preprocessing::Preprocessing;
+use super::image::ImageTransform;
+use super::preprocessing::{Preprocessing, Transform};
+use crate::target::Target;
 use crate::{Error, Result};
 
 /// One sample as the file has it.
@@ -20,14 +22,21 @@ use crate::{Error, Result};
 pub struct RawRow {
     /// Its place among the file's samples, from 0.
     pub index: usize,
+    /// Its values.
+    pub sample: RawSample,
+}
+
+/// The values of a sample, by the sort of data that the model was trained on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawSample {
     /// `[C, H, W]`, in the units of the model's source.
-    pub values: Vec<f32>,
+    Image(Vec<f32>),
 }
 
 /// Samples without a known class.
 pub type Rows = Box<dyn Iterator<Item = Result<RawRow>> + Send>;
-/// Samples, each with its class.
-pub type LabelledRows = Box<dyn Iterator<Item = Result<(RawRow, u32)>> + Send>;
+/// Samples, each with its target.
+pub type LabelledRows = Box<dyn Iterator<Item = Result<(RawRow, Target)>> + Send>;
 
 /// The kinds of files, as their content tells.
 enum Kind {
@@ -44,11 +53,12 @@ pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
     if path.is_dir() {
         return Err(Error::unreadable(path, "is a folder; name the files in it"));
     }
+    let Transform::Image(image) = preprocessing.transform();
     let file = Peeked::open(path)?;
     Ok(match kind(&file)? {
-        Kind::Csv => Box::new(csv::Rows::new(file, preprocessing)?),
-        Kind::Idx => Box::new(idx::Rows::new(IdxReader::new(file)?, preprocessing)?),
-        Kind::Png => Box::new(std::iter::once(Ok(png::read(file, preprocessing)?))),
+        Kind::Csv => Box::new(csv::Rows::new(file, image)?),
+        Kind::Idx => Box::new(idx::Rows::new(IdxReader::new(file)?, image)?),
+        Kind::Png => Box::new(std::iter::once(Ok(png::read(file, image)?))),
     })
 }
 
@@ -57,24 +67,31 @@ pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
 /// A CSV needs a column `target` or `label` with names or numbers of classes; IDX images the file of their
 /// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other.
 pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
+    let Transform::Image(image) = preprocessing.transform();
+    let classes = preprocessing.classes();
     if path.is_dir() {
         let files = IdxFiles::in_folder(path)?;
         let (images, labels) = files.evaluation_pair();
-        return labelled_idx(IdxReader::open(images)?, labels, preprocessing);
+        return labelled_idx(IdxReader::open(images)?, labels, image, classes);
     }
     let file = Peeked::open(path)?;
     match kind(&file)? {
-        Kind::Csv => Ok(Box::new(csv::LabelledRows::new(file, preprocessing)?)),
-        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(path)?, preprocessing),
+        Kind::Csv => Ok(Box::new(csv::LabelledRows::new(file, image, classes)?)),
+        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(path)?, image, classes),
         Kind::Png => Err(Error::unreadable(path, "is a PNG, which tells no class; give a CSV or IDX files")),
     }
 }
 
-fn labelled_idx(images: IdxReader, labels: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
+fn labelled_idx(
+    images: IdxReader,
+    labels: &Path,
+    image: &ImageTransform,
+    classes: &[String],
+) -> Result<LabelledRows> {
     let labels = IdxReader::open(labels)?;
     labels.expect_labels(&images)?;
-    let rows = idx::Rows::new(images, preprocessing)?;
-    Ok(Box::new(idx::LabelledRows::new(rows, labels, preprocessing.classes().len())))
+    let rows = idx::Rows::new(images, image)?;
+    Ok(Box::new(idx::LabelledRows::new(rows, labels, classes.to_vec())))
 }
 
 fn kind(file: &Peeked) -> Result<Kind> {
@@ -102,18 +119,24 @@ fn is_text(head: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dataset::{Dataset, Samples, Set, class_names};
+    use super::super::dataset::Content;
     use super::super::fixture::{gzip, idx};
-    use super::super::preprocessing::Normalize;
-    use super::super::split::Part;
+    use super::super::image::{Images, Normalize};
+    use super::super::labels::{Labels, class_names};
     use super::*;
 
     /// For a model on 2×3 images from 0 to 255 with the classes cat, dog and `7`.
     pub fn preprocessing(channels: usize, maximum: f32) -> Preprocessing {
-        let main = Samples::new(vec![0; 6 * channels], 6 * channels, vec![2]).unwrap();
-        let classes = class_names(&[2], &["cat", "dog", "7"]);
-        let data = Dataset::new(main, None, vec![channels, 2, 3], classes, maximum).unwrap();
-        Preprocessing::fit(&data, &Part { set: Set::Main, rows: vec![0] }, Normalize::Unit).unwrap()
+        let images = Images::new(vec![0; 6 * channels], vec![channels, 2, 3], maximum).unwrap();
+        let labels = Labels::Classes(class_names(&[2], &["cat", "dog", "7"]));
+        Preprocessing::fit(&Content::Images(images), &[0], labels, Normalize::Unit).unwrap()
+    }
+
+    /// The values of an image and its class.
+    fn parts((row, target): (RawRow, Target)) -> (Vec<f32>, u32) {
+        let RawSample::Image(values) = row.sample;
+        let Target::Class(class) = target else { panic!("it has no class") };
+        (values, class)
     }
 
     /// The values and classes in a file, or the error without its path.
@@ -122,9 +145,7 @@ mod tests {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         let read = || -> Result<Vec<_>> {
-            open_labelled(&path, &preprocessing(1, 255.0))?
-                .map(|row| row.map(|(row, target)| (row.values, target)))
-                .collect()
+            open_labelled(&path, &preprocessing(1, 255.0))?.map(|row| row.map(parts)).collect()
         };
         read().map_err(|error| error.to_string().replace(&path.display().to_string(), "F"))
     }
@@ -136,7 +157,7 @@ mod tests {
         let read = || -> Result<Vec<_>> {
             let rows: Vec<RawRow> = open(&path, &preprocessing(1, 255.0))?.collect::<Result<_>>()?;
             assert!(rows.iter().enumerate().all(|(index, row)| row.index == index));
-            Ok(rows.into_iter().map(|row| row.values).collect())
+            Ok(rows.into_iter().map(|row| parts((row, Target::Class(0))).0).collect())
         };
         read().map_err(|error| {
             assert_eq!(error.exit_code(), crate::error::EXIT_REQUEST);
@@ -221,7 +242,7 @@ mod tests {
         let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
         let targets = |path: &Path| -> Result<Vec<(f32, u32)>> {
             let rows = open_labelled(path, &preprocessing(1, 255.0))?;
-            rows.map(|row| row.map(|(row, target)| (row.values[0], target))).collect()
+            rows.map(|row| row.map(parts).map(|(values, class)| (values[0], class))).collect()
         };
         write("train-images-idx3-ubyte", &images);
         let error = targets(&folder.path().join("train-images-idx3-ubyte")).unwrap_err().to_string();

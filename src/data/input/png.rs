@@ -6,8 +6,8 @@ use image::imageops::FilterType;
 use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::super::file::{Peeked, plain};
-use super::super::preprocessing::Preprocessing;
-use super::RawRow;
+use super::super::image::ImageTransform;
+use super::{RawRow, RawSample};
 use crate::{Error, Result};
 
 /// Bytes of the largest file that is read.
@@ -19,10 +19,10 @@ const LARGEST_IMAGE: u64 = 256 << 20;
 
 /// Reads an image: gray or RGB as the model wants it, resized to the model's height and width where it differs
 /// (triangle filter), 0 to 255 scaled to the range of the model's source.
-pub(super) fn read(file: Peeked, preprocessing: &Preprocessing) -> Result<RawRow> {
+pub(super) fn read(file: Peeked, transform: &ImageTransform) -> Result<RawRow> {
     let path = file.path.clone();
     let refuse = |reason: String| Error::unreadable(&path, reason);
-    let &[channels, height, width] = preprocessing.shape() else {
+    let &[channels, height, width] = transform.shape() else {
         return Err(Error::Bug("a model of images without channels, height and width".into()));
     };
     if !matches!(channels, 1 | 3) {
@@ -44,7 +44,7 @@ pub(super) fn read(file: Peeked, preprocessing: &Preprocessing) -> Result<RawRow
         other => refuse(format!("is a damaged PNG: {other}")),
     })?;
     let image = resize(image, channels, height as u32, width as u32);
-    let scale = f64::from(preprocessing.maximum()) / 255.0;
+    let scale = f64::from(transform.maximum()) / 255.0;
     let planes: Vec<u8> = if channels == 1 {
         image.into_luma8().into_raw()
     } else {
@@ -52,7 +52,7 @@ pub(super) fn read(file: Peeked, preprocessing: &Preprocessing) -> Result<RawRow
         (0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied()).collect()
     };
     let values = planes.into_iter().map(|value| (f64::from(value) * scale) as f32).collect();
-    Ok(RawRow { index: 0, values })
+    Ok(RawRow { index: 0, sample: RawSample::Image(values) })
 }
 
 fn decode(bytes: Vec<u8>) -> image::ImageResult<DynamicImage> {
@@ -97,14 +97,15 @@ mod tests {
         DynamicImage::ImageLuma8(image::GrayImage::from_raw(width, height, pixels.to_vec()).unwrap())
     }
 
-    fn values(bytes: &[u8], preprocessing: &Preprocessing) -> Result<Vec<f32>> {
+    fn values(bytes: &[u8], preprocessing: &crate::data::Preprocessing) -> Result<Vec<f32>> {
         let folder = tempfile::tempdir().unwrap();
         // The content tells what it is, not the name.
         let path = folder.path().join("picture");
         std::fs::write(&path, bytes).unwrap();
         let rows: Vec<RawRow> = open(&path, preprocessing)?.collect::<Result<_>>()?;
         assert_eq!((rows.len(), rows[0].index), (1, 0));
-        Ok(rows[0].values.clone())
+        let RawSample::Image(values) = &rows[0].sample;
+        Ok(values.clone())
     }
 
     #[test]

@@ -1,0 +1,83 @@
+//! `runner data show`: what a data set consists of.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::DataShowArgs;
+use crate::config::{Experiment, Layer, Overrides};
+use crate::data::{Content, DataConfig, Prepared, SourceConfig};
+use crate::error::EXIT_OK;
+use crate::output::{Picture, dataset, gallery};
+use crate::run::Library;
+use crate::setting::{Kind, nearest};
+use crate::{Error, Result};
+
+/// The widest that an image is drawn, in letters.
+const PICTURE_WIDTH: usize = 32;
+/// Where standard output is no terminal.
+const LINE: usize = 80;
+
+/// The facts, and some examples below them.
+pub fn execute(args: &DataShowArgs) -> Result<u8> {
+    let config = settings(args)?;
+    let data = Library::default().prepared(&config)?;
+    let description = data.describe()?;
+    if args.json {
+        super::print(&dataset::json(&config, &description)?)?;
+        return Ok(EXIT_OK);
+    }
+    let width = super::super::width();
+    let mut text = dataset::text(&config, &description, width);
+    let examples = examples(&data, args.examples, width.unwrap_or(LINE))?;
+    if !examples.is_empty() {
+        text.push_str("\nExamples of the training part\n");
+        text.push_str(&examples);
+    }
+    super::print(&text)?;
+    Ok(EXIT_OK)
+}
+
+/// The table `data` of a file, of its first run where there are several, or of a source by its name.
+fn settings(args: &DataShowArgs) -> Result<DataConfig> {
+    let overrides =
+        Overrides { variables: super::super::variables()?, sets: args.set.clone(), ..Overrides::default() };
+    let path = Path::new(&args.what);
+    let is_source = SourceConfig::KINDS.contains(&args.what.as_str());
+    let experiment = if path.is_file() || !is_source {
+        if !path.exists() && path.extension().is_none() {
+            let help = nearest(&args.what, SourceConfig::KINDS.iter().copied());
+            let help = help.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+            return Err(Error::Request(format!(
+                "\"{}\" is neither a file nor a source; the sources are: {}{help}",
+                args.what,
+                SourceConfig::KINDS.join(", ")
+            )));
+        }
+        Experiment::load(path, &overrides)?
+    } else {
+        // Any model does: it is not built.
+        let text = format!("data.source = \"{}\"\nmodel.kind = \"mlp\"\n", args.what);
+        let folder = std::env::current_dir().map_err(Error::io("find", Path::new(".")))?;
+        let mut layers = vec![Layer::parse(args.what.clone(), folder, &text)?];
+        layers.extend(overrides.above_files()?);
+        Experiment::from_layers(layers, "data", None)?
+    };
+    let first = experiment.expand()?.drafts.into_iter().next();
+    let first = first.ok_or_else(|| Error::Request(format!("{} describes no run", args.what)))?;
+    Ok(DataConfig::clone(&first.config.data))
+}
+
+/// Samples of the training part as they are in the source, those of different classes first.
+fn examples(data: &Arc<Prepared>, count: usize, width: usize) -> Result<String> {
+    let rows = data.examples(count)?;
+    match data.dataset().samples(data.split.train.set)?.content() {
+        Content::Images(images) => {
+            let draw = |(row, label): &(u32, String)| {
+                let values: Vec<f32> = images.row(*row)?.iter().map(|value| f32::from(*value)).collect();
+                let picture = Picture::new(&values, images.shape(), images.maximum(), PICTURE_WIDTH);
+                Ok((picture, format!("{row}: {label}")))
+            };
+            Ok(gallery(&rows.iter().map(draw).collect::<Result<Vec<_>>>()?, width))
+        }
+    }
+}

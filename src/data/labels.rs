@@ -1,0 +1,106 @@
+//! What the targets of a data set are called.
+
+use serde::{Deserialize, Serialize};
+
+use crate::target::{Targets, Task};
+use crate::{Error, Result};
+
+/// What the targets are called: in files, tables and messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Labels {
+    /// The name of every class; targets are positions in it.
+    Classes(Vec<String>),
+    /// The name of the number to predict.
+    Target(String),
+}
+
+impl Labels {
+    /// The name of every class; none where the targets are numbers.
+    pub fn classes(&self) -> &[String] {
+        match self {
+            Self::Classes(classes) => classes,
+            Self::Target(_) => &[],
+        }
+    }
+
+    /// What the number to predict is called; nothing for classes.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Classes(_) => "",
+            Self::Target(name) => name,
+        }
+    }
+
+    /// What there is to predict.
+    pub fn task(&self) -> Task {
+        match self {
+            Self::Classes(classes) => Task::Classification { classes: classes.len() },
+            Self::Target(_) => Task::Regression,
+        }
+    }
+
+    /// Holds targets to the labels.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] for targets of the other sort and for a class without a name.
+    pub fn expect(&self, targets: &Targets) -> Result<()> {
+        let fits = match (self, targets) {
+            (Self::Classes(names), Targets::Classes(classes)) => {
+                classes.iter().all(|class| (*class as usize) < names.len())
+            }
+            (Self::Target(_), Targets::Values(_)) => true,
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(Error::Bug(format!("targets that do not fit to {self:?}"))) }
+    }
+}
+
+/// The class that a number in a file of labels stands for: the one of that name, else the one at that place.
+pub(super) fn numbered_class(classes: &[String], number: u32) -> Option<u32> {
+    let name = number.to_string();
+    let named = classes.iter().position(|class| *class == name).map(|class| class as u32);
+    let is_named_by_numbers = || classes.iter().all(|class| class.parse::<u32>().is_ok());
+    named.or_else(|| ((number as usize) < classes.len() && !is_named_by_numbers()).then_some(number))
+}
+
+/// As many names as there are different targets up to the largest, two at least; `names` where it has enough.
+pub(super) fn class_names(targets: &[u32], names: &[&str]) -> Vec<String> {
+    let count = targets.iter().max().map_or(0, |largest| *largest as usize + 1).max(2);
+    match names.get(..count) {
+        Some(names) => names.iter().map(|name| (*name).to_owned()).collect(),
+        None => (0..count).map(|class| class.to_string()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_numbered_unless_they_have_names() {
+        assert_eq!(class_names(&[0, 3, 1], &[]), ["0", "1", "2", "3"]);
+        assert_eq!(class_names(&[0, 0], &[]), ["0", "1"]);
+        assert_eq!(class_names(&[0, 2], &["a", "b", "c", "d"]), ["a", "b", "c"]);
+        assert_eq!(class_names(&[0, 2], &["a"]), ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn a_number_is_a_name_first() {
+        let classes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(numbered_class(&classes(&["5", "6"]), 6), Some(1));
+        assert_eq!(numbered_class(&classes(&["5", "6"]), 1), None);
+        assert_eq!(numbered_class(&classes(&["cat", "dog"]), 1), Some(1));
+        assert_eq!(numbered_class(&classes(&["cat", "dog"]), 2), None);
+    }
+
+    #[test]
+    fn targets_are_held_to_their_labels() {
+        let classes = Labels::Classes(class_names(&[1], &[]));
+        assert!(classes.expect(&Targets::Classes(vec![0, 1])).is_ok());
+        assert!(classes.expect(&Targets::Classes(vec![2])).is_err());
+        assert!(classes.expect(&Targets::Values(vec![0.0])).is_err());
+        let number = Labels::Target("y".into());
+        assert!(number.expect(&Targets::Values(vec![0.5])).is_ok() && number.classes().is_empty());
+    }
+}
