@@ -7,11 +7,12 @@ use crate::cli::{EvaluateArgs, SplitName};
 use crate::config::RunConfig;
 use crate::data::{Batch, input};
 use crate::error::EXIT_OK;
-use crate::output::{Cell, Column, Table};
+use crate::metric::ClassReport;
+use crate::output::{Cell, Column, Table, classes};
 use crate::run::{Library, Predictor};
 use crate::store::{self, RunEntry, RunsDir, layout};
 use crate::target::Targets;
-use crate::train::{EVALUATION_BATCH, Tally, evaluate};
+use crate::train::{EVALUATION_BATCH, Review, review};
 use crate::{Error, Result};
 
 /// The best weights, in evaluation mode.
@@ -20,20 +21,40 @@ pub fn execute(args: &EvaluateArgs) -> Result<u8> {
     let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run)?;
     let device = args.device.open()?;
     let mut predictor = Predictor::load(&entry.best_checkpoint(), &device)?;
-    let (name, tally) = match &args.file {
+    let (name, review) = match &args.file {
         Some(file) => (file.display().to_string(), on_file(&mut predictor, file, &device)?),
         None => on_split(&mut predictor, &entry, args.split, &device)?,
     };
     let mut columns = vec![Column::text("data"), Column::number("samples")];
-    let mut cells = vec![Cell::Text(name), Cell::Count(tally.samples())];
-    for (metric, value) in tally.values() {
+    let mut cells = vec![Cell::Text(name), Cell::Count(review.tally.samples())];
+    for (metric, value) in review.tally.values() {
         columns.push(Column::number(metric));
         cells.push(Cell::Number(value));
     }
     let mut table = Table::new(columns);
     table.push(cells);
-    print(&if args.json { table.json()? } else { table.text(super::width()) })?;
+    let report = review.predictions.class_report();
+    if args.json {
+        print(&json(&table, report)?)?;
+        return Ok(EXIT_OK);
+    }
+    let mut parts = vec![table.text(super::width())];
+    if let Some(report) = report {
+        parts.extend(classes::sheet(&report.per_class, report.confusion.as_ref(), super::width()));
+    }
+    let parts: Vec<&str> = parts.iter().map(|part| part.trim_end()).collect();
+    print(&parts.join("\n\n"))?;
     Ok(EXIT_OK)
+}
+
+/// The one line of the table, with what is known of the classes.
+fn json(table: &Table, report: Option<ClassReport>) -> Result<String> {
+    let mut rows = table.value();
+    if let Some(report) = report {
+        rows[0]["confusion_matrix"] = serde_json::json!(report.confusion);
+        rows[0]["per_class"] = serde_json::json!(report.per_class);
+    }
+    serde_json::to_string_pretty(&rows).map_err(|error| Error::Bug(format!("metrics are not JSON: {error}")))
 }
 
 fn on_split(
@@ -41,7 +62,7 @@ fn on_split(
     entry: &RunEntry,
     wanted: Option<SplitName>,
     device: &candle_core::Device,
-) -> Result<(String, Tally)> {
+) -> Result<(String, Review)> {
     let config = RunConfig::load(&entry.dir.join(layout::CONFIG))?;
     let library = Library::default();
     if library.fingerprint(&config.data)? != entry.record.data.fingerprint {
@@ -59,13 +80,14 @@ fn on_split(
         Error::Request(format!("{} has no {name} part; choose another with --split", entry.name))
     })?;
     let loss = predictor.loss.build();
-    let tally = evaluate(&mut predictor.model, &*loss, &predictor.metrics, &data, part, device)?;
-    Ok((name.to_owned(), tally))
+    let found = review(&mut predictor.model, &*loss, &predictor.metrics, &data, part, device)?;
+    Ok((name.to_owned(), found))
 }
 
-fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device) -> Result<Tally> {
+fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device) -> Result<Review> {
     let loss = predictor.loss.build();
-    let mut tally = Tally::new(&predictor.metrics);
+    let preprocessing = &predictor.preprocessing;
+    let mut review = Review::new(&predictor.metrics, preprocessing.task(), preprocessing.classes());
     let mut rows = input::open_labelled(file, &predictor.preprocessing)?;
     loop {
         let chunk = rows.by_ref().take(EVALUATION_BATCH).collect::<Result<Vec<_>>>()?;
@@ -76,10 +98,10 @@ fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device)
         let inputs = predictor.preprocessing.batch(&rows, device)?;
         let targets = Targets::of(predictor.preprocessing.task(), targets)?;
         let batch = Batch { inputs, targets };
-        tally.measure(&mut predictor.model, &*loss, &batch)?;
+        review.add(&mut predictor.model, &*loss, &batch, &[])?;
     }
-    if tally.samples() == 0 {
+    if review.tally.samples() == 0 {
         return Err(Error::unreadable(file, "there are no samples in it"));
     }
-    Ok(tally)
+    Ok(review)
 }

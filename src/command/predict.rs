@@ -1,4 +1,4 @@
-//! `runner predict`: classes and probabilities for samples in files, in constant memory.
+//! `runner predict`: classes and probabilities, or numbers, for samples in files, in constant memory.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use crate::data::input::{self, RawRow};
 use crate::error::EXIT_OK;
 use crate::run::Predictor;
 use crate::store::{self, RunsDir};
-use crate::train::classify;
+use crate::target::Targets;
+use crate::train::{Answer, answer};
 use crate::{Error, Result};
 
 /// Samples that are read, computed and written at once.
@@ -25,6 +26,7 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
     }
     let device = args.device.open()?;
     let mut predictor = Predictor::load(&checkpoint(args)?, &device)?;
+    let loss = predictor.loss.build();
     let out = anstream::stdout().lock();
     let mut sink = Sink::new(std::io::BufWriter::new(out), args.json, predictor.preprocessing.classes());
     let mut left = args.limit.unwrap_or(usize::MAX);
@@ -44,11 +46,9 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
                 break;
             }
             let inputs = predictor.preprocessing.batch(&chunk, &device)?;
-            let (classes, probabilities) = classify(&mut predictor.model, &inputs)?;
-            for (class, row) in classes.iter().zip(probabilities.chunks(sink.classes.len())) {
-                sink.write(path, index, *class, row)?;
-                index += 1;
-            }
+            let made = answer(&mut predictor.model, &*loss, &inputs)?;
+            sink.write(path, index, &made)?;
+            index += chunk.len();
             left -= chunk.len();
         }
         if index == 0 {
@@ -85,6 +85,47 @@ enum Format<W: Write> {
     JsonLines(W),
 }
 
+/// What stands in a line beside the prediction; probabilities only of classes.
+struct Line<'a> {
+    input: &'a str,
+    index: usize,
+    probabilities: &'a [f32],
+}
+
+impl<W: Write> Format<W> {
+    /// The prediction comes as a cell and as JSON.
+    fn write(
+        &mut self,
+        classes: &[String],
+        line: &Line<'_>,
+        cell: String,
+        json: &serde_json::Value,
+    ) -> Result<()> {
+        match self {
+            Self::Csv { writer, headed } => {
+                if !std::mem::replace(headed, true) {
+                    let fixed = ["input", "index", "prediction"].map(str::to_owned);
+                    let named = classes.iter().map(|class| format!("probability_{class}"));
+                    writer.write_record(fixed.into_iter().chain(named)).map_err(closed)?;
+                }
+                let fixed = [line.input.to_owned(), line.index.to_string(), cell];
+                let numbers = line.probabilities.iter().copied().map(store::number);
+                writer.write_record(fixed.into_iter().chain(numbers)).map_err(closed)
+            }
+            Self::JsonLines(out) => {
+                let mut object =
+                    serde_json::json!({ "input": line.input, "index": line.index, "prediction": json });
+                if !classes.is_empty() {
+                    let by_class: indexmap::IndexMap<&String, f32> =
+                        classes.iter().zip(line.probabilities.iter().copied()).collect();
+                    object["probabilities"] = serde_json::json!(by_class);
+                }
+                writeln!(out, "{object}").map_err(Error::io("write to", "the output".as_ref()))
+            }
+        }
+    }
+}
+
 impl<W: Write> Sink<W> {
     fn new(out: W, json: bool, classes: &[String]) -> Self {
         let classes = classes.to_vec();
@@ -95,29 +136,27 @@ impl<W: Write> Sink<W> {
         Self { format: Format::Csv { writer, headed: false }, classes }
     }
 
-    fn write(&mut self, input: &Path, index: usize, class: u32, probabilities: &[f32]) -> Result<()> {
-        let name = self.classes.get(class as usize).map_or("", String::as_str);
+    /// Writes the samples of `input` from the one at `index` on.
+    fn write(&mut self, input: &Path, index: usize, made: &Answer) -> Result<()> {
         let input = input.display().to_string();
-        match &mut self.format {
-            Format::Csv { writer, headed } => {
-                if !std::mem::replace(headed, true) {
-                    let fixed = ["input", "index", "prediction"].map(str::to_owned);
-                    let named = self.classes.iter().map(|class| format!("probability_{class}"));
-                    writer.write_record(fixed.into_iter().chain(named)).map_err(closed)?;
+        let classes = self.classes.len();
+        for row in 0..made.prediction.len() {
+            let probabilities =
+                made.probabilities.get(row * classes..(row + 1) * classes).unwrap_or_default();
+            let line = Line { input: &input, index: index + row, probabilities };
+            match &made.prediction {
+                Targets::Classes(predicted) => {
+                    let class = predicted.get(row).and_then(|class| self.classes.get(*class as usize));
+                    let class = class.map_or("", String::as_str);
+                    self.format.write(&self.classes, &line, class.to_owned(), &class.into())?;
                 }
-                let fixed = [input, index.to_string(), name.to_owned()];
-                let numbers = probabilities.iter().copied().map(store::number);
-                writer.write_record(fixed.into_iter().chain(numbers)).map_err(closed)
-            }
-            Format::JsonLines(out) => {
-                let by_class: indexmap::IndexMap<&String, f32> =
-                    self.classes.iter().zip(probabilities.iter().copied()).collect();
-                let line = serde_json::json!({
-                    "input": input, "index": index, "prediction": name, "probabilities": by_class,
-                });
-                writeln!(out, "{line}").map_err(Error::io("write to", "the output".as_ref()))
+                Targets::Values(values) => {
+                    let value = values.get(row).copied().unwrap_or(f32::NAN);
+                    self.format.write(&self.classes, &line, store::number(value), &value.into())?;
+                }
             }
         }
+        Ok(())
     }
 
     fn finish(self) -> Result<()> {
@@ -133,5 +172,44 @@ fn closed(error: csv::Error) -> Error {
     match error.into_kind() {
         csv::ErrorKind::Io(source) => Error::io("write to", "the output".as_ref())(source),
         other => Error::Bug(format!("failed to write CSV: {other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(json: bool, classes: &[&str], made: &Answer) -> String {
+        let classes: Vec<String> = classes.iter().map(|class| (*class).to_owned()).collect();
+        let mut bytes = Vec::new();
+        let mut sink = Sink::new(&mut bytes, json, &classes);
+        sink.write(Path::new("a.csv"), 7, made).unwrap();
+        sink.finish().unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn numbers_have_no_probabilities() {
+        let made = Answer { prediction: Targets::Values(vec![0.5, f32::NAN]), probabilities: Vec::new() };
+        insta::assert_snapshot!(written(false, &[], &made), @"
+        input,index,prediction
+        a.csv,7,0.5
+        a.csv,8,NaN
+        ");
+        insta::assert_snapshot!(written(true, &[], &made), @r#"
+        {"index":7,"input":"a.csv","prediction":0.5}
+        {"index":8,"input":"a.csv","prediction":null}
+        "#);
+    }
+
+    #[test]
+    fn classes_have_a_probability_each() {
+        let prediction = Targets::Classes(vec![1]);
+        let made = Answer { prediction, probabilities: vec![0.25, 0.75] };
+        insta::assert_snapshot!(written(false, &["cat", "dog"], &made), @"
+        input,index,prediction,probability_cat,probability_dog
+        a.csv,7,dog,0.25,0.75
+        ");
+        insta::assert_snapshot!(written(true, &["cat", "dog"], &made), @r#"{"index":7,"input":"a.csv","prediction":"dog","probabilities":{"cat":0.25,"dog":0.75}}"#);
     }
 }

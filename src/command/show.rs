@@ -5,7 +5,7 @@ use candle_core::Device;
 use super::{print, width};
 use crate::cli::ShowArgs;
 use crate::error::EXIT_OK;
-use crate::output::{curve, view};
+use crate::output::{classes, curve, view};
 use crate::report::{self, Subject};
 use crate::run::Predictor;
 use crate::store::{self, RunEntry, RunsDir};
@@ -33,6 +33,8 @@ pub fn execute(args: &ShowArgs) -> Result<u8> {
         return Ok(EXIT_OK);
     }
     let mut parts = vec![view::facts(&sheet).text(width()), view::metrics(&sheet).text(width())];
+    let record = &sheet.record;
+    parts.extend(classes::sheet(&record.per_class, record.confusion_matrix.as_ref(), width()));
     parts.push(view::settings(&sheet).text(width()));
     parts.extend(model(&entry));
     let rows = entry.metrics()?;

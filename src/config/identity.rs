@@ -21,8 +21,12 @@ pub const IGNORED: &[&str] = &["name", "description", "device", "train.checkpoin
 
 /// Settings that came later, each with the default that does what was done without it: at that value they are
 /// left out, so that a run keeps its id when the program learns something new.
-const ADDED: &[(&str, &str)] =
-    &[("data.split.stratify", "false"), ("optimizer.decay_bias", "true"), ("train.accumulate", "1")];
+const ADDED: &[(&str, &str)] = &[
+    ("data.split.stratify", "false"),
+    ("loss.label_smoothing", "0.0"),
+    ("optimizer.decay_bias", "true"),
+    ("train.accumulate", "1"),
+];
 
 /// What an id covers.
 #[derive(Debug, Clone, PartialEq)]

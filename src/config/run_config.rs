@@ -218,6 +218,14 @@ impl RunConfig {
 
     /// What depends on several tables.
     pub(super) fn check_together(&self, problems: &mut Problems) {
+        if let Some(task) = self.data.task() {
+            problems.within("loss", |problems| self.loss().check_task(task, problems));
+            problems.within("metrics", |problems| {
+                for (index, metric) in self.metrics.iter().enumerate() {
+                    problems.within_entry(index, |problems| metric.check_task(task, problems));
+                }
+            });
+        }
         let columns = metric_columns(&self.metrics, self.data.has_validation());
         let has_momentum = self.optimizer.kind.has_momentum();
         let around = Surroundings { epochs: self.train.epochs, columns: &columns, has_momentum };
@@ -269,6 +277,7 @@ fn check_metrics(metrics: &[MetricConfig], problems: &mut Problems) {
             let message = format!("`{name}` is listed twice");
             problems.within_entry(index, |problems| problems.refuse("", message, "expected it once"));
         }
+        problems.within_entry(index, |problems| metric.check(problems));
     }
 }
 

@@ -8,10 +8,12 @@
 
 pub mod activation;
 pub mod batch_norm;
+pub mod binary;
 #[cfg(test)]
 pub(crate) mod checks;
 mod columns;
 pub mod conv2d;
+pub mod distance;
 pub mod dropout;
 mod element;
 pub mod embedding;
@@ -19,6 +21,7 @@ pub mod gradient;
 mod lanes;
 pub mod layer_norm;
 pub mod linear;
+mod measured;
 pub mod pool;
 mod product;
 pub mod recurrent;
@@ -31,6 +34,7 @@ pub mod softmax;
 pub mod update;
 
 pub use element::Element;
+pub use measured::Measured;
 pub use storage::{is_cpu, read, write};
 
 use std::cell::Cell;

@@ -1,27 +1,37 @@
 //! Softmax, and its fusion with the negative log-likelihood of the true classes.
 
+mod weighted;
+
 use candle_core::{D, DType, Tensor};
 
-use super::{Element, is_cpu, read, simd, write};
+pub use weighted::{Weighting, weighted_cross_entropy};
+
+use super::{Element, Measured, is_cpu, read, simd, write};
 use crate::{Error, Result};
 
-/// What [`cross_entropy`] finds.
-#[derive(Debug)]
-pub struct CrossEntropy {
-    /// One a run: the sum over the batch of −ln softmax(outputs)\[target\], in nats.
-    pub sums: Vec<f64>,
-    /// The derivative of the batch mean by the outputs, of their shape: (softmax − one-hot) / B.
-    pub gradient: Option<Tensor>,
-}
-
-/// The negative log-likelihood of `targets` (row-major `[R, B]`) under the softmax of `outputs` `[R, B, C]`.
+/// The negative log-likelihood in nats of `targets` (row-major `[R, B]`) under the softmax of `outputs` `[R, B, C]`.
 ///
-/// The largest output of a row is taken off first, so that no finite output overflows. A NaN in a row makes
-/// its run's sum NaN.
+/// The gradient is (softmax − one-hot) / B. The largest output of a row is taken off first, so that no finite
+/// output overflows. A NaN in a row makes its run's sum NaN.
 ///
 /// # Errors
 /// [`Error::Request`] for a target that is not below C.
-pub fn cross_entropy(outputs: &Tensor, targets: &[u32], want_gradient: bool) -> Result<CrossEntropy> {
+pub fn cross_entropy(outputs: &Tensor, targets: &[u32], want_gradient: bool) -> Result<Measured> {
+    let (runs, _, _) = outputs.dims3()?;
+    check(outputs, targets)?;
+    if targets.is_empty() {
+        let gradient = if want_gradient { Some(outputs.zeros_like()?) } else { None };
+        return Ok(Measured { sums: vec![0.0; runs], gradient });
+    }
+    match outputs.dtype() {
+        DType::F32 if is_cpu(outputs) => cross_entropy_slices::<f32>(outputs, targets, want_gradient),
+        DType::F64 if is_cpu(outputs) => cross_entropy_slices::<f64>(outputs, targets, want_gradient),
+        _ => cross_entropy_composed(outputs, targets, want_gradient),
+    }
+}
+
+/// Refuses targets that the outputs `[R, B, C]` cannot express.
+fn check(outputs: &Tensor, targets: &[u32]) -> Result<()> {
     let (runs, batch, classes) = outputs.dims3()?;
     if targets.len() != runs * batch {
         let count = targets.len();
@@ -33,15 +43,7 @@ pub fn cross_entropy(outputs: &Tensor, targets: &[u32], want_gradient: bool) -> 
              check the labels"
         )));
     }
-    if targets.is_empty() {
-        let gradient = if want_gradient { Some(outputs.zeros_like()?) } else { None };
-        return Ok(CrossEntropy { sums: vec![0.0; runs], gradient });
-    }
-    match outputs.dtype() {
-        DType::F32 if is_cpu(outputs) => cross_entropy_slices::<f32>(outputs, targets, want_gradient),
-        DType::F64 if is_cpu(outputs) => cross_entropy_slices::<f64>(outputs, targets, want_gradient),
-        _ => cross_entropy_composed(outputs, targets, want_gradient),
-    }
+    Ok(())
 }
 
 /// The softmax of each row of `outputs` `[…, C]`.
@@ -60,7 +62,7 @@ fn cross_entropy_slices<T: Element>(
     outputs: &Tensor,
     targets: &[u32],
     want_gradient: bool,
-) -> Result<CrossEntropy> {
+) -> Result<Measured> {
     let (_, batch, classes) = outputs.dims3()?;
     let outputs = outputs.contiguous()?;
     if !want_gradient {
@@ -71,7 +73,7 @@ fn cross_entropy_slices<T: Element>(
                 exponentials(&mut row).loss(outputs[target])
             })
         })?;
-        return Ok(CrossEntropy { sums, gradient: None });
+        return Ok(Measured { sums, gradient: None });
     }
     let gradient = Tensor::zeros(outputs.shape(), T::DTYPE, outputs.device())?;
     let share = T::of(1.0 / batch as f64);
@@ -91,7 +93,7 @@ fn cross_entropy_slices<T: Element>(
         })
     })
     .flatten()?;
-    Ok(CrossEntropy { sums, gradient: Some(gradient) })
+    Ok(Measured { sums, gradient: Some(gradient) })
 }
 
 /// Adds up `loss` (of a row, its index and its target) over each run's rows, in their order.
@@ -180,19 +182,19 @@ fn shifted_exponentials(outputs: &Tensor) -> candle_core::Result<Shifted> {
     Ok(Shifted { differences, exponentials, sum })
 }
 
-fn cross_entropy_composed(outputs: &Tensor, targets: &[u32], want_gradient: bool) -> Result<CrossEntropy> {
+fn cross_entropy_composed(outputs: &Tensor, targets: &[u32], want_gradient: bool) -> Result<Measured> {
     let (runs, batch, classes) = outputs.dims3()?;
     let targets = Tensor::from_slice(targets, (runs, batch, 1), outputs.device())?;
     let parts = shifted_exponentials(outputs)?;
     let losses = (parts.sum.log()? - parts.differences.gather(&targets, D::Minus1)?)?;
     let sums = losses.to_dtype(DType::F64)?.sum((1, 2))?.to_vec1::<f64>()?;
     if !want_gradient {
-        return Ok(CrossEntropy { sums, gradient: None });
+        return Ok(Measured { sums, gradient: None });
     }
     let range = Tensor::arange(0, classes as u32, outputs.device())?;
     let hot = targets.broadcast_eq(&range.reshape((1, 1, classes))?)?.to_dtype(outputs.dtype())?;
     let gradient = (parts.probabilities()? - hot)?.affine(1.0 / batch as f64, 0.0)?;
-    Ok(CrossEntropy { sums, gradient: Some(gradient) })
+    Ok(Measured { sums, gradient: Some(gradient) })
 }
 
 #[cfg(test)]

@@ -4,20 +4,61 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, LossValue};
+use super::{Loss, LossValue, check_weights, fits};
 use crate::Result;
-use crate::kernel::softmax::{CrossEntropy, cross_entropy};
+use crate::kernel::softmax::{Weighting, cross_entropy, probabilities, weighted_cross_entropy};
+use crate::setting::Problems;
 use crate::target::Targets;
 
-/// −ln softmax(outputs)\[target\], in nats.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CrossEntropyConfig {}
+/// With p = softmax(outputs), ε = `label_smoothing`, w = `class_weights` (1 each without) and C classes, a sample of
+/// class t counts (1 − ε) wₜ (−ln pₜ) + (ε / C) Σ w (−ln p), in nats; the mean is the sum divided by Σ wₜ.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CrossEntropyConfig {
+    /// The part of each target that is spread evenly over all classes.
+    #[schemars(range(min = 0, max = 1))]
+    pub label_smoothing: f64,
+    /// How much a sample of each class counts, in the order of the classes. Default: all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(range(min = 0)))]
+    pub class_weights: Option<Vec<f64>>,
+}
+
+impl CrossEntropyConfig {
+    /// With nothing set.
+    pub(super) const PLAIN: Self = Self { label_smoothing: 0.0, class_weights: None };
+
+    pub(super) fn check(&self, problems: &mut Problems) {
+        let smoothing = self.label_smoothing;
+        let holds = (0.0..=1.0).contains(&smoothing);
+        problems.require(holds, "label_smoothing", smoothing, "a number from 0 to 1");
+        check_weights("class_weights", self.class_weights.as_deref(), problems);
+    }
+
+    /// One output a class.
+    pub(super) fn outputs(&self, classes: usize) -> Result<usize> {
+        if let Some(weights) = &self.class_weights {
+            fits("loss.class_weights", weights.len() == classes, weights.len(), classes)?;
+        }
+        Ok(classes)
+    }
+}
 
 impl Loss for CrossEntropyConfig {
     fn evaluate(&self, outputs: &Tensor, targets: &Targets, want_gradient: bool) -> Result<LossValue> {
-        let CrossEntropy { sums, gradient } = cross_entropy(outputs, targets.classes()?, want_gradient)?;
-        Ok(LossValue { sums, gradient })
+        let targets = targets.classes()?;
+        if *self == Self::PLAIN {
+            let each = outputs.dim(1)? as f64;
+            return Ok(LossValue::new(cross_entropy(outputs, targets, want_gradient)?, each));
+        }
+        let classes = self.class_weights.as_deref();
+        let weighting = Weighting { classes, smoothing: self.label_smoothing };
+        let (found, weights) = weighted_cross_entropy(outputs, targets, weighting, want_gradient)?;
+        Ok(LossValue { sums: found.sums, weights, gradient: found.gradient })
+    }
+
+    fn probabilities(&self, outputs: &Tensor) -> Result<Option<Tensor>> {
+        probabilities(outputs).map(Some)
     }
 }
 
@@ -26,6 +67,7 @@ impl Loss for CrossEntropyConfig {
 mod tests {
     use candle_core::{DType, Device};
 
+    use super::super::check_reference;
     use super::*;
     use crate::Error;
 
@@ -33,7 +75,7 @@ mod tests {
         let outputs = Tensor::from_vec(rows.concat(), (1, rows.len(), 3), &Device::Cpu).unwrap();
         let found = {
             let targets = Targets::Classes(targets.to_vec());
-            CrossEntropyConfig {}.evaluate(&outputs.to_dtype(dtype).unwrap(), &targets, true).unwrap()
+            CrossEntropyConfig::PLAIN.evaluate(&outputs.to_dtype(dtype).unwrap(), &targets, true).unwrap()
         };
         let gradient = found.gradient.unwrap().flatten_all().unwrap().to_dtype(DType::F64).unwrap();
         (found.sums[0], gradient.to_vec1().unwrap())
@@ -82,6 +124,80 @@ mod tests {
         assert_close(&evaluate(&rows, &targets, DType::F32), expected, 1e-6);
     }
 
+    /// ```python
+    /// # PyTorch 2.15
+    /// def loss(criterion, rows, targets):
+    ///     x = torch.tensor(rows, dtype=torch.float64, requires_grad=True)
+    ///     value = criterion(x, targets)
+    ///     value.backward()
+    ///     return value.item(), x.grad.flatten().tolist()
+    ///
+    /// rows, y = [[0.5, -1.25, 2.0], [3.0, 0.1, -0.7], [-0.3, 0.2, 0.25]], torch.tensor([2, 1, 0])
+    /// w = torch.tensor([0.5, 2.0, 1.25], dtype=torch.float64)
+    /// loss(torch.nn.CrossEntropyLoss(weight=w), rows, y)
+    /// loss(torch.nn.CrossEntropyLoss(label_smoothing=0.1), rows, y)
+    /// loss(torch.nn.CrossEntropyLoss(weight=w, label_smoothing=0.3), rows, y)
+    /// ```
+    #[test]
+    fn weights_and_smoothing_are_those_of_pytorch() {
+        let weights = Some(vec![0.5, 2.0, 1.25]);
+        let config = |label_smoothing, class_weights: &Option<Vec<f64>>| CrossEntropyConfig {
+            label_smoothing,
+            class_weights: class_weights.clone(),
+        };
+        let cases = [
+            (
+                config(0.0, &weights),
+                1.862128054683457,
+                [
+                    0.05894006070248143,
+                    0.01024224677547881,
+                    -0.06918230747796024,
+                    0.4939429871392737,
+                    -0.5061549996566499,
+                    0.012212012517376341,
+                    -0.1029056483327168,
+                    0.050166771478679734,
+                    0.05273887685403709,
+                ],
+            ),
+            (
+                config(0.1, &None),
+                1.580060403253999,
+                [
+                    0.047828949591370316,
+                    -0.0008688643356323014,
+                    -0.04696008525573804,
+                    0.297603255850935,
+                    -0.294124652563184,
+                    -0.003478603287750897,
+                    -0.23504189860956975,
+                    0.11430581758558823,
+                    0.12073608102398162,
+                ],
+            ),
+            (
+                config(0.3, &weights),
+                1.9085077592546196,
+                [
+                    0.045606727369148094,
+                    -0.04309108655785452,
+                    -0.0025156408112935883,
+                    0.425041067752772,
+                    -0.40254589552861014,
+                    -0.022495172224161832,
+                    -0.06254652341577269,
+                    0.01940848531075227,
+                    0.04313803810502043,
+                ],
+            ),
+        ];
+        let rows = [0.5, -1.25, 2.0, 3.0, 0.1, -0.7, -0.3, 0.2, 0.25];
+        for (config, mean, gradient) in cases {
+            check_reference(&config, &rows, 3, &Targets::Classes(vec![2, 1, 0]), mean, &gradient);
+        }
+    }
+
     #[test]
     fn the_gradient_is_the_slope_of_the_mean() {
         let (rows, targets) = ([[0.5, -1.25, 2.0], [3.0, 0.1, -0.7], [-0.3, 0.2, 0.25]], [2, 1, 0]);
@@ -102,7 +218,7 @@ mod tests {
     fn a_target_out_of_range_is_refused() {
         let outputs = Tensor::zeros((1, 2, 3), DType::F32, &Device::Cpu).unwrap();
         let evaluate = |targets: &[u32]| {
-            CrossEntropyConfig {}.evaluate(&outputs, &Targets::Classes(targets.to_vec()), true)
+            CrossEntropyConfig::PLAIN.evaluate(&outputs, &Targets::Classes(targets.to_vec()), true)
         };
         let error = evaluate(&[2, 3]).unwrap_err();
         assert!(matches!(&error, Error::Request(text) if text.contains("target 3")), "{error}");
@@ -114,7 +230,8 @@ mod tests {
     #[test]
     fn an_empty_batch_has_no_loss() {
         let outputs = Tensor::zeros((2, 0, 3), DType::F32, &Device::Cpu).unwrap();
-        let found = CrossEntropyConfig {}.evaluate(&outputs, &Targets::Classes(Vec::new()), true).unwrap();
+        let found =
+            CrossEntropyConfig::PLAIN.evaluate(&outputs, &Targets::Classes(Vec::new()), true).unwrap();
         assert_eq!((found.sums, found.gradient.unwrap().dims()), (vec![0.0, 0.0], &[2, 0, 3][..]));
     }
 }

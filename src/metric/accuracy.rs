@@ -3,16 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Direction, Metric};
+use super::{About, Answers, Direction, Metric};
 use crate::Result;
-use crate::target::Targets;
+use crate::target::{Targets, TaskKind};
 
 /// Right samples / samples, from 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccuracyConfig {}
 
-pub(super) const ABOUT: About = About { name: "accuracy", direction: Direction::Maximise, unit: None };
+pub(super) const ABOUT: About =
+    About { name: "accuracy", direction: Direction::Maximise, unit: None, task: TaskKind::Classification };
 
 /// The position of the largest output, the lowest one on a tie; none if there is a NaN or nothing at all.
 pub fn predicted_class(outputs: &[f32]) -> Option<u32> {
@@ -35,12 +36,11 @@ pub(super) struct Accuracy {
 }
 
 impl Metric for Accuracy {
-    fn update(&mut self, outputs: &[f32], width: usize, targets: &Targets) -> Result<()> {
+    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
         let targets = targets.classes()?;
         // A row that is missing counts as wrong: only targets count as samples.
-        let rows = outputs.chunks_exact(width.max(1));
-        let right = rows.zip(targets).filter(|(row, target)| predicted_class(row) == Some(**target));
-        self.right += right.count() as u64;
+        let pairs = answers.predicted().iter().zip(targets);
+        self.right += pairs.filter(|(predicted, target)| **predicted == Some(**target)).count() as u64;
         self.samples += targets.len() as u64;
         Ok(())
     }
@@ -76,7 +76,7 @@ mod tests {
         for size in [30, 7, 1] {
             accuracy.reset();
             for (outputs, targets) in outputs.chunks(4 * size).zip(targets.chunks(size)) {
-                accuracy.update(outputs, 4, &Targets::Classes(targets.to_vec())).unwrap();
+                accuracy.update(&Answers::new(outputs, 4), &Targets::Classes(targets.to_vec())).unwrap();
             }
             assert_eq!(accuracy.value(), 0.26666666666666666);
         }
@@ -93,7 +93,7 @@ mod tests {
             assert_eq!(predicted_class(&outputs), None);
             let mut accuracy = Accuracy::default();
             for target in 0..3 {
-                accuracy.update(&outputs, 3, &Targets::Classes(vec![target])).unwrap();
+                accuracy.update(&Answers::new(&outputs, 3), &Targets::Classes(vec![target])).unwrap();
             }
             assert_eq!(accuracy.value(), 0.0);
         }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn no_outputs_are_no_right_answers() {
         let mut accuracy = Accuracy::default();
-        accuracy.update(&[], 0, &Targets::Classes(vec![0, 1])).unwrap();
+        accuracy.update(&Answers::new(&[], 0), &Targets::Classes(vec![0, 1])).unwrap();
         assert_eq!(accuracy.value(), 0.0);
         accuracy.reset();
         assert!(accuracy.value().is_nan());

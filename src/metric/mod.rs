@@ -1,19 +1,49 @@
 //! Metrics: numbers for people and for the choice of the best epoch. A metric knows its direction and unit.
 
+mod about;
 mod accuracy;
+mod answers;
+mod auc;
+#[cfg(test)]
+mod checks;
+mod class_report;
+mod cosine_similarity;
+mod counts;
 mod direction;
+mod f1;
+mod mae;
 mod monitor;
+mod mse;
+mod precision;
+mod r2;
+mod recall;
+mod rmse;
+mod top_k;
 
 use schemars::JsonSchema;
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use about::{About, direction_of};
 pub use accuracy::{AccuracyConfig, predicted_class};
+pub use answers::Answers;
+pub use auc::AucConfig;
+pub use class_report::{ClassReport, ClassScores, ConfusionMatrix};
+pub use cosine_similarity::CosineSimilarityConfig;
 pub use direction::Direction;
+pub use f1::F1Config;
+pub use mae::MaeConfig;
 pub use monitor::check_monitor;
+pub use mse::MseConfig;
+pub use precision::PrecisionConfig;
+pub use r2::R2Config;
+pub use recall::RecallConfig;
+pub use rmse::RmseConfig;
+pub use top_k::TopKConfig;
 
-use crate::Result;
-use crate::setting::{self, Kind};
+use crate::setting::{self, Kind, Problems};
 use crate::target::{Targets, TaskKind};
+use crate::{Error, Result};
 
 /// An entry of the list `metrics`.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
@@ -21,17 +51,65 @@ use crate::target::{Targets, TaskKind};
 pub enum MetricConfig {
     /// The part of the samples whose class is right.
     Accuracy(AccuracyConfig),
+    /// The part of the samples whose class is among the k best.
+    TopK(TopKConfig),
+    /// Right / predicted samples, the mean over the classes.
+    Precision(PrecisionConfig),
+    /// Right / true samples, the mean over the classes.
+    Recall(RecallConfig),
+    /// The harmonic mean of precision and recall, the mean over the classes.
+    F1(F1Config),
+    /// The area under the ROC curve, the mean over the classes.
+    Auc(AucConfig),
+    /// The mean squared error.
+    Mse(MseConfig),
+    /// The root of the mean squared error.
+    Rmse(RmseConfig),
+    /// The mean absolute error.
+    Mae(MaeConfig),
+    /// The part of the targets' variance that the predictions explain.
+    R2(R2Config),
+    /// The cosine of the angle between predictions and targets.
+    CosineSimilarity(CosineSimilarityConfig),
 }
 
 impl Kind for MetricConfig {
-    const KINDS: &'static [&'static str] = &["accuracy"];
+    const KINDS: &'static [&'static str] = &[
+        "accuracy",
+        "top_k",
+        "precision",
+        "recall",
+        "f1",
+        "auc",
+        "mse",
+        "rmse",
+        "mae",
+        "r2",
+        "cosine_similarity",
+    ];
 
-    fn read<'de, D: Deserializer<'de>>(_kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
-        AccuracyConfig::deserialize(rest).map(Self::Accuracy)
+    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
+        match kind {
+            "accuracy" => AccuracyConfig::deserialize(rest).map(Self::Accuracy),
+            "top_k" => TopKConfig::deserialize(rest).map(Self::TopK),
+            "precision" => PrecisionConfig::deserialize(rest).map(Self::Precision),
+            "recall" => RecallConfig::deserialize(rest).map(Self::Recall),
+            "f1" => F1Config::deserialize(rest).map(Self::F1),
+            "auc" => AucConfig::deserialize(rest).map(Self::Auc),
+            "mse" => MseConfig::deserialize(rest).map(Self::Mse),
+            "rmse" => RmseConfig::deserialize(rest).map(Self::Rmse),
+            "mae" => MaeConfig::deserialize(rest).map(Self::Mae),
+            "r2" => R2Config::deserialize(rest).map(Self::R2),
+            "cosine_similarity" => CosineSimilarityConfig::deserialize(rest).map(Self::CosineSimilarity),
+            other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
+        }
     }
 
-    fn keys(_kind: &str) -> &'static [&'static str] {
-        setting::keys_of::<AccuracyConfig>()
+    fn keys(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "top_k" => setting::keys_of::<TopKConfig>(),
+            _ => &[],
+        }
     }
 }
 
@@ -44,18 +122,23 @@ impl<'de> Deserialize<'de> for MetricConfig {
 impl Serialize for MetricConfig {
     /// A kind without keys of its own is written as its name, as a user would.
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        match self {
-            Self::Accuracy(AccuracyConfig {}) => serializer.serialize_str("accuracy"),
-        }
+        let Self::TopK(config) = self else { return serializer.serialize_str(self.about().name) };
+        let mut table = serializer.serialize_map(None)?;
+        table.serialize_entry(Self::TAG, self.about().name)?;
+        table.serialize_entry("k", &config.k)?;
+        table.end()
     }
 }
 
 impl MetricConfig {
-    /// What is reported unless the user says.
+    /// What is reported unless the user says: the accuracy of classes; of numbers the errors in their own unit
+    /// and the part of the variance that is explained.
     pub fn defaults_for(task: TaskKind) -> Vec<Self> {
         match task {
-            // No metric for numbers is there yet, and no source of them.
-            TaskKind::Classification | TaskKind::Regression => vec![Self::Accuracy(AccuracyConfig {})],
+            TaskKind::Classification => vec![Self::Accuracy(AccuracyConfig {})],
+            TaskKind::Regression => {
+                vec![Self::Rmse(RmseConfig {}), Self::Mae(MaeConfig {}), Self::R2(R2Config {})]
+            }
         }
     }
 
@@ -63,6 +146,16 @@ impl MetricConfig {
     pub fn about(&self) -> &'static About {
         match self {
             Self::Accuracy(_) => &accuracy::ABOUT,
+            Self::TopK(_) => &top_k::ABOUT,
+            Self::Precision(_) => &precision::ABOUT,
+            Self::Recall(_) => &recall::ABOUT,
+            Self::F1(_) => &f1::ABOUT,
+            Self::Auc(_) => &auc::ABOUT,
+            Self::Mse(_) => &mse::ABOUT,
+            Self::Rmse(_) => &rmse::ABOUT,
+            Self::Mae(_) => &mae::ABOUT,
+            Self::R2(_) => &r2::ABOUT,
+            Self::CosineSimilarity(_) => &cosine_similarity::ABOUT,
         }
     }
 
@@ -70,47 +163,74 @@ impl MetricConfig {
     pub fn build(&self) -> Box<dyn Metric> {
         match self {
             Self::Accuracy(_) => Box::new(accuracy::Accuracy::default()),
+            Self::TopK(config) => Box::new(top_k::TopK::new(config)),
+            Self::Precision(_) => Box::new(precision::Precision::default()),
+            Self::Recall(_) => Box::new(recall::Recall::default()),
+            Self::F1(_) => Box::new(f1::F1::default()),
+            Self::Auc(_) => Box::new(auc::Auc::default()),
+            Self::Mse(_) => Box::new(mse::Mse::default()),
+            Self::Rmse(_) => Box::new(rmse::Rmse::default()),
+            Self::Mae(_) => Box::new(mae::Mae::default()),
+            Self::R2(_) => Box::new(r2::R2::default()),
+            Self::CosineSimilarity(_) => Box::new(cosine_similarity::CosineSimilarity::default()),
         }
+    }
+
+    /// Whether it looks at [`Answers::probabilities`], which cost time.
+    pub fn needs_probabilities(&self) -> bool {
+        matches!(self, Self::Auc(_))
+    }
+
+    /// Refuses settings that are out of range.
+    pub fn check(&self, problems: &mut Problems) {
+        if let Self::TopK(config) = self {
+            config.check(problems);
+        }
+    }
+
+    /// Refuses a metric that is not for targets of this sort; the way leads to its entry in the list.
+    pub fn check_task(&self, task: TaskKind, problems: &mut Problems) {
+        if self.about().task != task {
+            let expected = format!("expected one of: {}", about::names_for(task));
+            problems.refuse("", self.misfit(), expected);
+        }
+    }
+
+    /// As [`check_task`](Self::check_task), once the data is known.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the metric is not for such targets.
+    pub fn require_task(&self, task: TaskKind) -> Result<()> {
+        if self.about().task == task {
+            return Ok(());
+        }
+        let (misfit, names) = (self.misfit(), about::names_for(task));
+        Err(Error::Request(format!("{misfit}; choose among: {names}")))
+    }
+
+    fn misfit(&self) -> String {
+        let About { name, task, .. } = self.about();
+        let (wanted, found) = match task {
+            TaskKind::Classification => ("classes", "numbers"),
+            TaskKind::Regression => ("numbers", "classes"),
+        };
+        format!("the metric {name} is for {wanted}, but the targets are {found}")
     }
 }
 
-/// A metric's name and how its values are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct About {
-    /// The columns are `train_<name>` and `valid_<name>`.
-    pub name: &'static str,
-    /// Whether more is better.
-    pub direction: Direction,
-    /// The unit of the values, if they have one.
-    pub unit: Option<&'static str>,
-}
-
-/// All metrics and, first, the loss, which has columns of its own.
-const ALL: &[&About] =
-    &[&About { name: "loss", direction: Direction::Minimise, unit: None }, &accuracy::ABOUT];
-
 /// A number over the samples of a part of the data, fed batch by batch, one run at a time.
 pub trait Metric: Send {
-    /// Takes in a batch: `outputs` row-major `[B, width]`, one target a row.
+    /// Takes in a batch: what the model says, one target a row.
     ///
     /// # Errors
     /// [`Error::Bug`](crate::Error::Bug) for targets of the wrong sort.
-    fn update(&mut self, outputs: &[f32], width: usize, targets: &Targets) -> Result<()>;
+    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()>;
 
     /// The number over all samples since the last [`reset`](Self::reset); NaN without any.
     fn value(&self) -> f64;
 
     /// Forgets every sample.
     fn reset(&mut self);
-}
-
-/// The direction of a column such as `valid_loss` or `train_accuracy`; none if there is no such metric.
-pub fn direction_of(column: &str) -> Option<Direction> {
-    let (part, name) = column.split_once('_')?;
-    if !["train", "valid", "test"].contains(&part) {
-        return None;
-    }
-    ALL.iter().find(|about| about.name == name).map(|about| about.direction)
 }
 
 #[cfg(test)]
@@ -123,22 +243,58 @@ mod tests {
             let read = |value: toml::Value| setting::read::<MetricConfig>(&value).unwrap();
             let config = read(toml::Value::String((*kind).to_owned()));
             let written = toml::Value::try_from(&config).unwrap();
-            assert_eq!(written, toml::Value::String((*kind).to_owned()));
+            if MetricConfig::keys(kind).is_empty() {
+                assert_eq!(written, toml::Value::String((*kind).to_owned()));
+            } else {
+                let keys: Vec<&str> = written
+                    .as_table()
+                    .unwrap()
+                    .keys()
+                    .map(String::as_str)
+                    .filter(|key| *key != "kind")
+                    .collect();
+                assert_eq!(keys, MetricConfig::keys(kind));
+            }
             assert_eq!(read(written), config);
-            let About { name, direction, .. } = config.about();
+            let About { name, direction, task, .. } = config.about();
+            assert_eq!(name, kind);
             assert_eq!(direction_of(&format!("valid_{name}")), Some(*direction));
             assert!(config.build().value().is_nan());
+            assert!(about::names_for(*task).split(", ").any(|known| known == *kind));
+        }
+        for task in [TaskKind::Classification, TaskKind::Regression] {
+            assert!(MetricConfig::defaults_for(task).iter().all(|metric| metric.about().task == task));
         }
     }
 
     #[test]
-    fn columns_have_directions() {
-        assert_eq!(direction_of("train_loss"), Some(Direction::Minimise));
-        assert_eq!(direction_of("valid_loss"), Some(Direction::Minimise));
-        assert_eq!(direction_of("valid_accuracy"), Some(Direction::Maximise));
-        assert_eq!(direction_of("test_accuracy"), Some(Direction::Maximise));
-        for column in ["lr", "epoch", "loss", "valid_", "valid_los", "best_loss", "valid_loss_2"] {
-            assert_eq!(direction_of(column), None, "{column}");
-        }
+    fn what_cannot_be_measured_is_refused() {
+        let check = |value: &str, task| {
+            let table: toml::Table = toml::from_str(&format!("metric = {value}")).unwrap();
+            let config: MetricConfig = setting::read(&table["metric"]).unwrap();
+            let mut problems = Problems::default();
+            config.check(&mut problems);
+            config.check_task(task, &mut problems);
+            assert_eq!(config.require_task(task).is_ok(), config.about().task == task);
+            let found = problems.into_found().into_iter();
+            found
+                .map(|found| format!("{}: {} ({})", found.path, found.message, found.expected))
+                .collect::<String>()
+        };
+        assert_eq!(
+            check("{ kind = 'top_k', k = 0 }", TaskKind::Classification),
+            "k: `k` is 0 (expected at least 1)"
+        );
+        assert_eq!(
+            check("'r2'", TaskKind::Classification),
+            ": the metric r2 is for numbers, but the targets are classes (expected one of: accuracy, top_k, \
+             precision, recall, f1, auc)"
+        );
+        assert_eq!(
+            check("'auc'", TaskKind::Regression),
+            ": the metric auc is for classes, but the targets are numbers (expected one of: mse, rmse, mae, r2, \
+             cosine_similarity)"
+        );
+        assert_eq!(check("'mae'", TaskKind::Regression), "");
     }
 }

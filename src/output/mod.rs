@@ -4,6 +4,7 @@
 //! `report`; here it gets its form.
 
 pub mod axes;
+pub mod classes;
 pub mod color;
 pub mod curve;
 pub mod dataset;

@@ -345,6 +345,7 @@ mod tests {
             last: Some(row(3)),
             test: vec![("loss".into(), 0.1)],
             predictions: None,
+            classes: None,
         };
         let events = [
             Event::RunStarted { parameters: 3, epochs_done: 1, epochs: 20, history: &history },

@@ -55,6 +55,7 @@ pub(super) fn fit(spec: &RunSpec, library: &Library) -> Result<Arc<Prepared>, Re
 fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(), Refusal> {
     let config = &spec.config;
     let (shape, outputs) = (data.shape(), config.loss().outputs(data.task())?);
+    config.metrics.iter().try_for_each(|metric| metric.require_task(data.task().kind()))?;
     config.model.parameter_count(&shape, outputs)?;
     if let Err(reason) = library.check_weights(&config.model, &shape, outputs) {
         return Err(Refusal { reason, file: config.model.common.weights.clone() });

@@ -9,6 +9,7 @@ mod checksum;
 mod entry;
 mod experiment;
 pub mod file;
+mod json;
 pub mod layout;
 mod lock;
 mod metrics;

@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::file::{self, Durability};
-use super::layout;
+use super::{json, layout};
+use crate::metric::{ClassScores, ConfusionMatrix};
 use crate::setting::schema_of;
 use crate::train::event::Row;
 use crate::{Error, Result};
@@ -132,6 +133,13 @@ pub struct RunRecord {
     #[serde(default, deserialize_with = "numbers")]
     #[schemars(with = "Numbers")]
     pub test: IndexMap<String, f64>,
+    /// How often samples of each class were taken for each other by the best weights, on the test part, without
+    /// one on the validation part; absent with more than 256 classes and where the targets are numbers.
+    #[serde(default)]
+    pub confusion_matrix: Option<ConfusionMatrix>,
+    /// How well each class was told from the others, on the same samples.
+    #[serde(default)]
+    pub per_class: Vec<ClassScores>,
     /// File name → BLAKE3 in hexadecimal, of the files in [`layout::DETERMINISTIC`].
     #[serde(default)]
     pub checksums: BTreeMap<String, String>,
@@ -211,10 +219,7 @@ impl RunRecord {
 
     /// As JSON, indented, with a newline at the end.
     pub fn render(&self) -> Result<String> {
-        let mut text = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::Bug(format!("a run's record is no JSON: {error}")))?;
-        text.push('\n');
-        Ok(text)
+        json::render(self).map_err(|error| Error::Bug(format!("a run's record is no JSON: {error}")))
     }
 
     /// Writes it into the run's folder.
@@ -401,6 +406,8 @@ mod tests {
           "test": {
             "loss": 0.25
           },
+          "confusion_matrix": null,
+          "per_class": [],
           "checksums": {},
           "error": null
         }

@@ -201,6 +201,10 @@ impl Recorder {
         self.record.best.clone_from(&outcome.best);
         self.record.last.clone_from(&outcome.last);
         self.record.test = outcome.test.iter().cloned().collect();
+        if let Some(report) = outcome.classes.clone() {
+            self.record.confusion_matrix = report.confusion;
+            self.record.per_class = report.per_class;
+        }
         let status = match outcome.ending {
             Ending::Completed { stopped_early } => {
                 self.record.stopped_early = stopped_early;
@@ -372,7 +376,8 @@ mod tests {
                 classes: vec!["a".into(), "b".into()],
             });
             let test = vec![("loss".to_owned(), 0.125)];
-            let outcome = Outcome { ending, best, last, test, predictions };
+            let classes = predictions.as_ref().and_then(Predictions::class_report);
+            let outcome = Outcome { ending, best, last, test, predictions, classes };
             let _ = recorder.on(&Event::RunEnded { outcome: &outcome }).unwrap();
         }
 
@@ -454,6 +459,8 @@ mod tests {
         assert_eq!(record.best, Some(row(1, 0.5)));
         assert_eq!(record.last, Some(row(2, 0.75)));
         assert_eq!(record.test.get("loss"), Some(&0.125));
+        assert_eq!(record.confusion_matrix.unwrap().counts, [[0, 1], [0, 0]]);
+        assert_eq!((record.per_class[0].support, record.per_class[1].class.as_str()), (1, "b"));
         assert_eq!(record.ended, Some(clock()));
         assert_eq!(record.checksums.len(), 4);
         let metrics = std::fs::read(play.dir().join(layout::METRICS)).unwrap();

@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use candle_core::Tensor;
 
 use crate::Result;
+use crate::metric::ClassReport;
 use crate::target::Targets;
 
 /// One row of `metrics.csv`.
@@ -85,6 +86,17 @@ pub struct Predictions {
     pub classes: Vec<String>,
 }
 
+impl Predictions {
+    /// How well each class is told from the others; none where the targets are numbers.
+    pub fn class_report(&self) -> Option<ClassReport> {
+        let (Targets::Classes(target), Targets::Classes(prediction)) = (&self.target, &self.prediction)
+        else {
+            return None;
+        };
+        Some(ClassReport::new(&self.classes, target, prediction, &self.probabilities))
+    }
+}
+
 /// How a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -112,6 +124,8 @@ pub struct Outcome {
     pub test: Vec<(String, f64)>,
     /// The best weights on the test part, else on the validation part; absent unless completed.
     pub predictions: Option<Predictions>,
+    /// What these come to for each class; absent where the targets are numbers.
+    pub classes: Option<ClassReport>,
 }
 
 /// What happens during a training, in this order; `CheckpointDue` before its epoch's `EpochEnded`.

@@ -14,7 +14,7 @@ mod step;
 mod trainer;
 
 pub use config::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
-pub use evaluate::{EVALUATION_BATCH, Tally, classify, evaluate, predictions};
+pub use evaluate::{Answer, EVALUATION_BATCH, Review, Tally, answer, evaluate, review};
 pub use progress::Progress;
 pub use setup::Setup;
 pub use trainer::{metric_columns, train};

@@ -48,31 +48,32 @@ impl Trainer<'_> {
     fn learn(&mut self, rows: &[u32], draw: Draw, batches: &mut u64, tally: &mut Tally) -> Result<f64> {
         let size = self.setup.train.batch_size;
         let is_one_batch = rows.len() <= size;
-        let mut sum = 0.0;
+        let (mut sum, mut weight) = (0.0, 0.0);
         for (index, batch_rows) in rows.chunks(size).enumerate() {
             let batch = self.setup.data.gather_to_train(batch_rows, draw, self.setup.device)?;
             let seeds = [self.setup.seed];
             let pass = Pass::training(&seeds, *batches).with_lengths(batch.inputs.lengths.as_deref());
             let outputs = self.model.forward(&batch.inputs.values, &pass)?;
             let value = self.loss.evaluate(&outputs, &batch.targets, true)?;
-            let gradient = value.gradient.ok_or_else(|| Error::Bug("the loss gave no gradient".into()))?;
+            let gradient = value.gradient.as_ref();
+            let gradient = gradient.ok_or_else(|| Error::Bug("the loss gave no gradient".into()))?;
             if is_one_batch {
-                self.model.backward(&gradient)?;
+                self.model.backward(gradient)?;
             } else {
                 // A batch's mean counts by its samples, so that what is collected is the mean over all of them.
                 let share = batch_rows.len() as f64 / rows.len() as f64;
                 self.model.backward(&gradient.affine(share, 0.0)?)?;
                 self.stepper.gradients.collect(&self.model.weights(), index == 0)?;
             }
-            let loss = value.sums.iter().sum::<f64>();
-            sum += loss;
-            tally.add(loss, &outputs, &batch.targets)?;
+            sum += value.sums.iter().sum::<f64>();
+            weight += value.weights.iter().sum::<f64>();
+            tally.add(&*self.loss, &value, &outputs, &batch.targets)?;
             *batches += 1;
         }
         if !is_one_batch {
             self.stepper.gradients.hand_over(&mut self.model.weights_mut());
         }
-        Ok(sum / rows.len() as f64)
+        Ok(sum / weight)
     }
 
     /// The rows of an epoch, from 1, in the order of their batches.

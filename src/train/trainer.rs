@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Tensor};
 
-use super::evaluate::{Tally, evaluate, predictions};
+use super::evaluate::{Tally, evaluate, review};
 use super::event::{Ending, Event, Observer, Outcome, Row, Snapshot, Timing};
 use super::progress::Progress;
 use super::setup::Setup;
@@ -204,6 +204,7 @@ impl<'a> Trainer<'a> {
             last: self.progress.rows().last().cloned(),
             test: Vec::new(),
             predictions: None,
+            classes: None,
         };
         if !matches!(ending, Ending::Completed { .. }) {
             return Ok(outcome);
@@ -211,13 +212,15 @@ impl<'a> Trainer<'a> {
         if let Some(best) = &self.best {
             self.model.load_tensors(best, true)?;
         }
-        if let Some(test) = &self.setup.data.split.test {
-            outcome.test = self.tally(test)?.values();
-        }
-        let part = self.setup.data.split.test.as_ref().or(self.setup.data.split.valid.as_ref());
-        if let Some(part) = part {
-            let made = predictions(&mut self.model, self.setup.data, part, self.setup.device)?;
-            outcome.predictions = Some(made);
+        let split = &self.setup.data.split;
+        if let Some(part) = split.test.as_ref().or(split.valid.as_ref()) {
+            let Setup { metrics, data, device, .. } = *self.setup;
+            let review = review(&mut self.model, &*self.loss, metrics, data, part, device)?;
+            if split.test.is_some() {
+                outcome.test = review.tally.values();
+            }
+            outcome.classes = review.predictions.class_report();
+            outcome.predictions = Some(review.predictions);
         }
         Ok(outcome)
     }

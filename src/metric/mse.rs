@@ -1,0 +1,59 @@
+//! The mean squared error, as `sklearn.metrics.mean_squared_error`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{About, Answers, Direction, Metric};
+use crate::Result;
+use crate::target::{Targets, TaskKind};
+
+/// The mean of (prediction − target)², in the square of the target's unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MseConfig {}
+
+pub(super) const ABOUT: About =
+    About { name: "mse", direction: Direction::Minimise, unit: None, task: TaskKind::Regression };
+
+#[derive(Debug, Default)]
+pub(super) struct Mse {
+    sum: f64,
+    samples: u64,
+}
+
+impl Metric for Mse {
+    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
+        for (value, target) in answers.values().iter().zip(targets.values()?) {
+            self.sum += (f64::from(*value) - f64::from(*target)).powi(2);
+            self.samples += 1;
+        }
+        Ok(())
+    }
+
+    fn value(&self) -> f64 {
+        self.sum / self.samples as f64
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
+mod tests {
+    use super::super::checks::{check_values, values};
+    use super::*;
+
+    /// ```python
+    /// # scikit-learn 1.9.1
+    /// y = np.array([0.5, -1.25, 3.0, 7.5, 0.25, 2.0, -4.5])
+    /// p = np.array([0.25, -1.0, 2.5, 9.0, 0.75, 2.0, -3.25])
+    /// mean_squared_error(y, p)
+    /// ```
+    #[test]
+    fn is_that_of_scikit_learn() {
+        let (predicted, targets) = values();
+        check_values(&mut Mse::default(), &predicted, &targets, 0.6339285714285714);
+    }
+}
