@@ -117,6 +117,9 @@ pub struct PredictArgs {
     /// Stop after so many samples
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// Draw the images, each with its prediction, instead of writing CSV
+    #[arg(long, conflicts_with = "json")]
+    pub show: bool,
     /// Write one JSON object a line instead of CSV
     #[arg(long)]
     pub json: bool,

@@ -1,5 +1,7 @@
 //! `runner predict`: classes and probabilities, or numbers, for samples in files, in constant memory.
 
+mod show;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,8 @@ use crate::target::Targets;
 use crate::train::{Answer, answer};
 use crate::{Error, Result};
 
+/// Letters in a line where standard output is no terminal.
+const LINE: usize = 80;
 /// Samples that are read, computed and written at once.
 const CHUNK: usize = 1024;
 
@@ -27,8 +31,8 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
     let device = args.device.open()?;
     let mut predictor = Predictor::load(&checkpoint(args)?, &device)?;
     let loss = predictor.loss.build();
-    let out = anstream::stdout().lock();
-    let mut sink = Sink::new(std::io::BufWriter::new(out), args.json, predictor.preprocessing.classes());
+    let mut sink =
+        Sink::new(std::io::BufWriter::new(anstream::stdout()), args.json, predictor.preprocessing.classes());
     let mut left = args.limit.unwrap_or(usize::MAX);
     let mut files = Vec::new();
     for path in &args.inputs {
@@ -47,7 +51,12 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
             }
             let inputs = predictor.preprocessing.batch(&chunk, &device)?;
             let made = answer(&mut predictor.model, &*loss, &inputs)?;
-            sink.write(path, index, &made)?;
+            if args.show {
+                let width = super::width().unwrap_or(LINE);
+                super::print(&show::pictures(&chunk, &made, &predictor.preprocessing, width)?)?;
+            } else {
+                sink.write(path, index, &made)?;
+            }
             index += chunk.len();
             left -= chunk.len();
         }

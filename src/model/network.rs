@@ -39,7 +39,7 @@ impl Model {
     ) -> Result<Self> {
         let mut model = Self::build_runs(config, input_shape, outputs, &[seed], dtype, device)?;
         if let Some(path) = &config.common.weights {
-            let tensors = weights::read_tensors(path)?;
+            let tensors = weights::read_weights(path)?;
             model.transferred = model.transfer(&tensors, &config.common).map_err(|error| match error {
                 Error::Request(reason) => Error::unreadable(path, reason),
                 other => other,

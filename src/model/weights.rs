@@ -15,10 +15,13 @@ use safetensors::tensor::Metadata;
 
 use super::chain::Place;
 use super::network::Model;
+use super::state_dict;
 use crate::{Error, Result};
 
 /// `PyTorch` writes it, and a file from elsewhere may lack it: nothing is computed from it.
 const OPTIONAL: &str = "num_batches_tracked";
+/// What the state of a training is called by in a checkpoint.
+const TRAINING: &str = "training.";
 /// What safetensors allows.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
@@ -103,6 +106,31 @@ fn check_fit(own: &[(String, Tensor)], given: &BTreeMap<&str, &Tensor>, strict: 
     wrong.truncate(8);
     let more = if more == 0 { String::new() } else { format!("; and {more} more") };
     Err(Error::Request(format!("the weights do not fit the model: {}{more}", wrong.join("; "))))
+}
+
+/// The tensors of a file that a model may begin with: a safetensors file, less the state of a training that it
+/// may hold, or a `PyTorch` state dict in the order of its entries.
+pub fn read_weights(path: &Path) -> Result<Vec<(String, Tensor)>> {
+    if is_state_dict(path) {
+        return state_dict::read(path);
+    }
+    let mut tensors = read_tensors(path)?;
+    tensors.retain(|(name, _)| !name.starts_with(TRAINING));
+    Ok(tensors)
+}
+
+/// By its name, or by its first bytes: those of an archive.
+fn is_state_dict(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let is_named = ["pt", "pth"].iter().any(|known| extension.eq_ignore_ascii_case(known));
+    is_named || {
+        let mut head = [0; 4];
+        // A pipe has no length, and waiting for a writer is no way to find out what it is.
+        let is_file = std::fs::metadata(path).is_ok_and(|about| about.is_file());
+        is_file
+            && std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+            && head == *b"PK\x03\x04"
+    }
 }
 
 /// The tensors of a safetensors file on the CPU, sorted by name.

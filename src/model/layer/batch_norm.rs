@@ -3,7 +3,7 @@
 //!
 //! Training normalises by the batch's mean and biased variance and moves the running ones towards its mean
 //! and unbiased variance: running ← (1 − momentum) · running + momentum · batch. Evaluation normalises by
-//! the running ones.
+//! the running ones, and so does training where the weights are frozen: what a trained network expects stays.
 
 use candle_core::{DType, Tensor};
 use schemars::JsonSchema;
@@ -69,8 +69,16 @@ pub struct BatchNorm {
     running_mean: Tensor,
     running_var: Tensor,
     num_batches_tracked: i64,
-    /// The input of the last training pass and its statistics.
-    kept: Option<(Tensor, Statistics)>,
+    kept: Option<Kept>,
+}
+
+/// What the last training pass leaves.
+#[derive(Debug)]
+enum Kept {
+    /// Its input and the statistics of the batch.
+    Batch(Tensor, Statistics),
+    /// Nothing: the running statistics were used, and they stay.
+    Frozen,
 }
 
 impl BatchNorm {
@@ -89,6 +97,15 @@ impl BatchNorm {
         })
     }
 
+    /// y is then a linear function of x, and its slope that of the same function without its constants.
+    fn backward_frozen(&self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>> {
+        if !need_input_gradient {
+            return Ok(None);
+        }
+        let (zeros, eps) = (self.running_mean.zeros_like()?, self.config.eps);
+        batch_norm::evaluate(gradient, &self.weight.value, &zeros, &zeros, &self.running_var, eps).map(Some)
+    }
+
     fn track(&mut self, statistics: &Statistics) -> Result<()> {
         let momentum = self.config.momentum;
         let moved = |running: &Tensor, batch: &Tensor| -> Result<Tensor> {
@@ -104,8 +121,9 @@ impl BatchNorm {
 impl Layer for BatchNorm {
     fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         let (weight, bias, eps) = (&self.weight.value, &self.bias.value, self.config.eps);
-        if !pass.is_training() {
-            self.kept = None;
+        let is_frozen = !self.weight.trainable && !self.bias.trainable;
+        if !pass.is_training() || is_frozen {
+            self.kept = pass.is_training().then_some(Kept::Frozen);
             return batch_norm::evaluate(input, weight, bias, &self.running_mean, &self.running_var, eps);
         }
         if input.dim(1)? < 2 && BatchNormConfig::needs_two_samples(&input.dims()[2..]) {
@@ -117,12 +135,15 @@ impl Layer for BatchNorm {
         }
         let (output, statistics) = batch_norm::forward(input, weight, bias, eps)?;
         self.track(&statistics)?;
-        self.kept = Some((input.clone(), statistics));
+        self.kept = Some(Kept::Batch(input.clone(), statistics));
         Ok(output)
     }
 
     fn backward(&mut self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>> {
-        let (input, statistics) = take_kept(&mut self.kept, "a batch norm")?;
+        let (input, statistics) = match take_kept(&mut self.kept, "a batch norm")? {
+            Kept::Batch(input, statistics) => (input, statistics),
+            Kept::Frozen => return self.backward_frozen(gradient, need_input_gradient),
+        };
         let gradients =
             batch_norm::backward(&input, &self.weight.value, &statistics, gradient, need_input_gradient)?;
         self.weight.gradient = self.weight.trainable.then_some(gradients.weight);
@@ -181,6 +202,34 @@ mod tests {
 
     fn config() -> LayerConfig {
         LayerConfig::BatchNorm(BatchNormConfig::default())
+    }
+
+    #[test]
+    fn a_frozen_one_stays_in_evaluation_mode() {
+        use crate::kernel::checks::{differences, dot};
+        for shape in [&[3][..], &[3, 2, 2]] {
+            let mut layer = build(&config(), shape);
+            for (name, value) in [("running_mean", 0.5), ("running_var", 4.0)] {
+                let like = layer.buffers().unwrap().remove(0).1;
+                layer.set_buffer(name, (like.zeros_like().unwrap() + value).unwrap()).unwrap();
+            }
+            for (_, one) in layer.parameters_mut() {
+                one.trainable = false;
+            }
+            let before: Vec<Vec<f64>> =
+                layer.buffers().unwrap().iter().map(|(_, buffer)| numbers(buffer)).collect();
+            let dims = [&[1, 4], shape].concat();
+            let (x, weights) = (normal(1, &dims, DType::F64), normal(2, &dims, DType::F64));
+            let y = layer.forward(&x, &PASS).unwrap();
+            let found = layer.backward(&weights, true).unwrap().unwrap();
+            assert_eq!(numbers(&y), numbers(&layer.forward(&x, &Pass::EVALUATION).unwrap()));
+            let slopes = differences(&x, |x| dot(&layer.forward(x, &Pass::EVALUATION).unwrap(), &weights));
+            assert_close(&numbers(&found), &slopes, 1e-8);
+            let after: Vec<Vec<f64>> =
+                layer.buffers().unwrap().iter().map(|(_, buffer)| numbers(buffer)).collect();
+            assert_eq!(before, after);
+            assert!(layer.parameters().iter().all(|(_, one)| one.gradient.is_none()));
+        }
     }
 
     #[test]
