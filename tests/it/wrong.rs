@@ -125,7 +125,7 @@ fn layers_of_a_model() {
         .points_at("value_in_a_block", &["a.toml:7:66"]);
     layers("  { kind = \"linear\" },").points_at("linear_without_a_width", &["a.toml:7:3"]);
     model("kind = \"cnn\"\nkernel_size = [3, 0]\npool = \"mean\"\nhead = { hidden = [8], dropout = [0.5] }")
-        .points_at("settings_of_a_cnn", &["a.toml:7:8", "a.toml:6:15", "a.toml:8:34"]);
+        .points_at("settings_of_a_cnn", &["a.toml:6:15", "a.toml:7:8", "a.toml:8:34"]);
 }
 
 /// What only the data can tell: the entry is named.
