@@ -125,16 +125,18 @@ fn combinations_that_cannot_work() {
 #[test]
 fn layers_of_a_model() {
     let model = |rest: &str| Case::whole(format!("[data]\nsource = \"digits\"\n\n[model]\n{rest}\n"));
-    let layers = |rest: &str| model(&format!("kind = \"sequential\"\nlayers = [\n{rest}\n]"));
+    let layers = |rest: &str| {
+        model(&format!("kind = \"sequential\"\nlayers = [\n{rest}\n  \"flatten\",\n  \"linear\",\n]"))
+    };
     layers("  \"flaten\",").points_at("layer_by_name", &["a.toml:7:3"]);
     layers("  { kind = \"conv2d\", out_channels = 8 },").points_at("layer_without_a_key", &["a.toml:7:3"]);
     layers("  { kind = \"conv2d\", out_channels = 8, kernel = 3, kernel_size = 3 },")
-        .points_at("key_of_a_layer", &["a.toml:7:41"]);
-    layers("  { kind = \"residual\", layers = [\"relu\", { kind = \"dropout\", p = 2 }] },\n  \"linear\"")
-        .points_at("value_in_a_block", &["a.toml:7:63"]);
-    layers("  { kind = \"linear\" },\n  \"linear\",").points_at("linear_without_a_width", &["a.toml:7:3"]);
+        .points_at("key_of_a_layer", &["a.toml:7:40"]);
+    layers("  { kind = \"residual\", layers = [\"relu\", { kind = \"dropout\", p = 2 }] },")
+        .points_at("value_in_a_block", &["a.toml:7:66"]);
+    layers("  { kind = \"linear\" },").points_at("linear_without_a_width", &["a.toml:7:3"]);
     model("kind = \"cnn\"\nkernel_size = [3, 0]\npool = \"mean\"\nhead = { hidden = [8], dropout = [0.5] }")
-        .points_at("settings_of_a_cnn", &["a.toml:7:8", "a.toml:6:15", "a.toml:8:34"]);
+        .points_at("settings_of_a_cnn", &["a.toml:6:15", "a.toml:7:8", "a.toml:8:34"]);
 }
 
 /// What only the data can tell: the entry is named.

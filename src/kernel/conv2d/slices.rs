@@ -217,7 +217,7 @@ fn turned_sizes(sizes: &Sizes) -> Option<Sizes> {
     let reach = window.reach();
     let padding =
         [reach[0].checked_sub(1 + window.padding[0])?, reach[1].checked_sub(1 + window.padding[1])?];
-    (window.stride == [1, 1]).then(|| Sizes {
+    (window.stride == [1, 1]).then_some(Sizes {
         channels: sizes.outputs,
         input: sizes.output,
         outputs: sizes.channels,

@@ -218,11 +218,11 @@ impl Layer for Conv2d {
             [("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)]
         {
             if pair != [default; 2] {
-                text.push_str(&format!(", {name}={}", Pair::<0>(pair)));
+                text = format!("{text}, {name}={}", Pair::<0>(pair));
             }
         }
         if groups != 1 {
-            text.push_str(&format!(", groups={groups}"));
+            text = format!("{text}, groups={groups}");
         }
         text.push_str(if self.bias.is_some() { ")" } else { ", bias=False)" });
         text

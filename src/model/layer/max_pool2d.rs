@@ -73,10 +73,10 @@ pub(super) fn pooled(what: &str, window: &Window, input: &[usize]) -> Result<Vec
 pub(super) fn describe_window(name: &str, window: &Window) -> String {
     let mut text = format!("{name}({}", Pair::<1>(window.kernel));
     if window.stride != window.kernel {
-        text.push_str(&format!(", stride={}", Pair::<1>(window.stride)));
+        text = format!("{text}, stride={}", Pair::<1>(window.stride));
     }
     if window.padding != [0; 2] {
-        text.push_str(&format!(", padding={}", Pair::<0>(window.padding)));
+        text = format!("{text}, padding={}", Pair::<0>(window.padding));
     }
     text
 }
