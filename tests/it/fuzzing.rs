@@ -4,6 +4,8 @@ use std::fs;
 
 use crate::workplace::project;
 
+#[path = "../../fuzz/src/csv.rs"]
+mod csv;
 #[path = "../../fuzz/src/experiment.rs"]
 mod experiment;
 #[path = "../../fuzz/src/idx.rs"]
@@ -88,6 +90,6 @@ fn pictures_survive_damage() {
 }
 
 #[test]
-fn tables_of_numbers_survive_damage() {
-    survive("csv", 1, |data| input::check("a.csv", data));
+fn rows_of_text_survive_damage() {
+    survive("csv", 1, csv::check);
 }
