@@ -13,6 +13,7 @@ mod fuzzing;
 mod help;
 mod init;
 mod layering;
+mod metrics;
 mod parity;
 mod predict;
 mod readme;
