@@ -85,7 +85,8 @@ pub struct EvaluateArgs {
     /// with the best monitored value) or `last`
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// Labelled data: CSV with a target column, IDX images beside their labels, or a folder of them
+    /// Labelled data: CSV with a target column, IDX images beside their labels, a folder of them, or
+    /// one with a folder of images for each class
     /// [default: a part of the run's own data]
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -108,8 +109,9 @@ pub struct PredictArgs {
     /// A run (folder, name, start of its id, `best`, `last`) or a checkpoint file
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// CSV rows, IDX images (gzip or not) or PNG images, which are converted to the model's size and
-    /// channels; bright pixels count as ink
+    /// CSV rows, IDX images (gzip or not), or PNG and JPEG images or folders of them, which are
+    /// converted to the model's size and channels (bright pixels count as ink); texts: a CSV with the
+    /// column that the model learned from, or a file of one text a line
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Stop after so many samples

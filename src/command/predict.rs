@@ -30,7 +30,11 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
     let out = anstream::stdout().lock();
     let mut sink = Sink::new(std::io::BufWriter::new(out), args.json, predictor.preprocessing.classes());
     let mut left = args.limit.unwrap_or(usize::MAX);
+    let mut files = Vec::new();
     for path in &args.inputs {
+        files.extend(input::files(path, &predictor.preprocessing)?);
+    }
+    for path in &files {
         if left == 0 {
             break;
         }

@@ -17,11 +17,16 @@ use crate::{Error, Result};
 pub const NUMERICS: u32 = 1;
 
 /// What does not change the result, and so no id.
-pub const IGNORED: &[&str] = &["name", "description", "device", "train.checkpoint"];
+pub const IGNORED: &[&str] = &["name", "description", "device", "train.checkpoint", "train.log_every"];
 
 /// Settings that came later, each with the default that does what was done without it: at that value they are
 /// left out, so that a run keeps its id when the program learns something new.
-const ADDED: &[(&str, &str)] = &[("data.split.stratify", "false"), ("loss.label_smoothing", "0.0")];
+const ADDED: &[(&str, &str)] = &[
+    ("data.split.stratify", "false"),
+    ("loss.label_smoothing", "0.0"),
+    ("optimizer.decay_bias", "true"),
+    ("train.accumulate", "1"),
+];
 
 /// What an id covers.
 #[derive(Debug, Clone, PartialEq)]

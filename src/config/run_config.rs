@@ -14,7 +14,7 @@ use crate::loss::LossConfig;
 use crate::metric::MetricConfig;
 use crate::model::{ArchitectureConfig, MlpConfig, ModelConfig, ModelSettings};
 use crate::optimizer::OptimizerConfig;
-use crate::scheduler::SchedulerConfig;
+use crate::scheduler::{SchedulerConfig, Surroundings};
 use crate::setting::{Diagnostic, Node, Problems, Shared};
 use crate::train::{TrainConfig, metric_columns};
 use crate::{Error, Result};
@@ -182,8 +182,8 @@ impl RunConfig {
                 self.metrics = Shared::new(MetricConfig::defaults_for(task));
             }
         }
-        self.scheduler.resolve(self.train.epochs);
         self.train.resolve(self.data.has_validation());
+        self.scheduler.resolve(self.train.epochs, self.train.monitor.as_deref().unwrap_or_default());
     }
 
     /// What is minimised.
@@ -227,7 +227,9 @@ impl RunConfig {
             });
         }
         let columns = metric_columns(&self.metrics, self.data.has_validation());
-        problems.within("scheduler", |problems| self.scheduler.check(problems));
+        let has_momentum = self.optimizer.kind.has_momentum();
+        let around = Surroundings { epochs: self.train.epochs, columns: &columns, has_momentum };
+        problems.within("scheduler", |problems| self.scheduler.check(&around, problems));
         problems.within("train", |problems| self.train.check(&columns, problems));
     }
 

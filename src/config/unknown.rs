@@ -34,6 +34,10 @@ pub(super) fn explain(problem: &mut Problem, tree: &Table, sections: &[Section])
     }
     let table = parent.find_in(tree).and_then(|value| value.as_table());
     let Some(kind) = table.and_then(|table| section.kind_of(table)) else { return };
+    if section.has(kind, key) {
+        // A kind within the kind has it, but not the one in force; the reader knows which keys that has.
+        return;
+    }
     let known = section.keys_of(kind);
     let owners: Vec<String> = section.kinds_with(key).map(|kind| format!("\"{kind}\"")).collect();
     problem.expected = format!("expected one of: {}", known.join(", "));

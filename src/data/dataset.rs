@@ -4,6 +4,8 @@ use candle_core::Tensor;
 
 use super::image::Images;
 use super::labels::Labels;
+use super::table::Table;
+use super::text::{TextSettings, Texts};
 use crate::target::Targets;
 use crate::{Error, Result};
 
@@ -15,6 +17,15 @@ use crate::{Error, Result};
 pub enum Content {
     /// Bytes, all of one size.
     Images(Images),
+    /// Words.
+    Texts {
+        /// The texts, cut into words.
+        texts: Texts,
+        /// How they become sequences.
+        settings: TextSettings,
+    },
+    /// Numbers and categories.
+    Table(Table),
 }
 
 impl Content {
@@ -22,6 +33,8 @@ impl Content {
     pub fn len(&self) -> usize {
         match self {
             Self::Images(images) => images.len(),
+            Self::Texts { texts, .. } => texts.rows(),
+            Self::Table(table) => table.rows(),
         }
     }
 
@@ -86,11 +99,16 @@ impl Samples {
         self.usable.clone().unwrap_or_else(|| (0..self.len() as u32).collect())
     }
 
-    /// The images; an error of ours if these are none.
+    /// The images, for tests.
+    ///
+    /// # Panics
+    /// If these are none.
     #[cfg(test)]
     pub fn expect_images(&self) -> &Images {
         match &self.content {
             Content::Images(images) => images,
+            other @ Content::Texts { .. } => panic!("{other:?}"),
+            Content::Table(_) => panic!("this is a table"),
         }
     }
 }

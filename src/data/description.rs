@@ -1,10 +1,16 @@
 //! What a data set consists of, as plain facts: for `runner data show`.
 
 use super::dataset::{Content, Samples};
+use super::preprocessing::Transform;
+use super::table::{Column, ColumnValues};
+use super::text::Texts;
 use super::{Part, Prepared};
 use crate::Result;
 use crate::sample::SampleShape;
 use crate::target::Targets;
+
+/// Words of a vocabulary that are named.
+const MOST_FREQUENT: usize = 10;
 
 /// The facts of a data set that is split.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,11 +134,51 @@ impl Prepared {
     }
 }
 
+/// How long texts are, and of what words.
+fn text_facts(prepared: &Prepared, texts: &Texts) -> Vec<(&'static str, String)> {
+    let lengths = || (0..texts.rows()).filter_map(|row| texts.row(row)).map(<[u32]>::len);
+    let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
+    let mean = texts.tokens().len() as f64 / texts.rows().max(1) as f64;
+    let mut facts = vec![
+        ("tokens", format!("{}, {} different ones", texts.tokens().len(), texts.words().len())),
+        ("lengths", format!("from {shortest} to {longest} tokens, mean {mean:.1}")),
+    ];
+    if let Transform::Text(transform) = prepared.preprocessing.transform() {
+        let frequent: Vec<&str> = transform.words().take(MOST_FREQUENT).collect();
+        facts.push(("frequent", frequent.join(" ")));
+    }
+    facts
+}
+
 /// What is known of the content by its sort.
-fn content_facts(_prepared: &Prepared, content: &Content) -> (Vec<ColumnFacts>, Vec<(&'static str, String)>) {
+fn content_facts(prepared: &Prepared, content: &Content) -> (Vec<ColumnFacts>, Vec<(&'static str, String)>) {
     match content {
         Content::Images(images) => {
             (Vec::new(), vec![("values", format!("bytes from 0 to {}", images.maximum()))])
         }
+        Content::Texts { texts, .. } => (Vec::new(), text_facts(prepared, texts)),
+        Content::Table(table) => (table.columns().iter().map(column_facts).collect(), Vec::new()),
     }
+}
+
+/// Categories of a column that are named.
+const NAMED_CATEGORIES: usize = 10;
+
+fn column_facts(column: &Column) -> ColumnFacts {
+    let (kind, about) = match &column.values {
+        ColumnValues::Numbers(numbers) => {
+            let facts = NumberFacts::of(&column.name, numbers.iter().copied());
+            let range = facts.map(|facts| format!("{} to {}", facts.minimum, facts.maximum));
+            ("number", range.unwrap_or_default())
+        }
+        ColumnValues::Categories { names, .. } => {
+            let named: Vec<&str> = names.iter().take(NAMED_CATEGORIES).map(String::as_str).collect();
+            let more = match names.len() - named.len() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            ("category", format!("{}{more}", named.join(", ")))
+        }
+    };
+    ColumnFacts { name: column.name.clone(), kind, missing: column.values.missing(), about }
 }

@@ -43,6 +43,15 @@ impl Peeked {
         Self { path: PathBuf::from(path), rest: Box::new(&bytes[head.len()..]), head, size }
     }
 
+    /// As [`from_bytes`](Self::from_bytes), of bytes that may go again.
+    pub fn from_vec(path: &Path, bytes: Vec<u8>) -> Self {
+        let head = bytes[..bytes.len().min(HEAD as usize)].to_vec();
+        let size = Some(bytes.len() as u64);
+        let mut rest = Cursor::new(bytes);
+        rest.set_position(head.len() as u64);
+        Self { path: path.to_path_buf(), head, size, rest: Box::new(rest) }
+    }
+
     /// Whether the content is packed with gzip.
     pub fn is_gzip(&self) -> bool {
         self.head.starts_with(&[0x1f, 0x8b])

@@ -1,9 +1,13 @@
 //! What the targets of a data set are called.
 
+use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
 use crate::target::{Targets, Task};
 use crate::{Error, Result};
+
+/// As many names of classes are shown in a message.
+const MOST_SHOWN: usize = 20;
 
 /// What the targets are called: in files, tables and messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +68,36 @@ pub(super) fn numbered_class(classes: &[String], number: u32) -> Option<u32> {
     named.or_else(|| ((number as usize) < classes.len() && !is_named_by_numbers()).then_some(number))
 }
 
+/// The class that a text in a file of labels stands for: the one of that name, else the one at that place.
+pub(super) fn class_of(classes: &[String], name: &str) -> Option<u32> {
+    let named = classes.iter().position(|class| class == name).map(|class| class as u32);
+    named.or_else(|| numbered_class(classes, name.parse().ok()?))
+}
+
+/// The first of the names of classes, for a message.
+pub(super) fn shown_classes(classes: &[String]) -> String {
+    let shown = classes.iter().take(MOST_SHOWN).map(String::as_str);
+    shown.chain((classes.len() > MOST_SHOWN).then_some("…")).collect::<Vec<_>>().join(", ")
+}
+
+/// The names of classes in the order of their text, whole numbers by their value, and the place that each of `names`
+/// has in it.
+pub(super) fn sorted_classes(names: &IndexSet<String>) -> (Vec<String>, Vec<u32>) {
+    let number = |name: &String| name.parse::<i64>().ok();
+    let are_numbers = names.iter().all(|name| number(name).is_some());
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    // A stable sort after the one by text, so that `1` and `01` have an order too.
+    order.sort_by_key(|position| &names[*position]);
+    if are_numbers {
+        order.sort_by_key(|position| number(&names[*position]));
+    }
+    let mut places = vec![0; names.len()];
+    for (place, position) in order.iter().enumerate() {
+        places[*position] = place as u32;
+    }
+    (order.iter().map(|position| names[*position].clone()).collect(), places)
+}
+
 /// As many names as there are different targets up to the largest, two at least; `names` where it has enough.
 pub(super) fn class_names(targets: &[u32], names: &[&str]) -> Vec<String> {
     let count = targets.iter().max().map_or(0, |largest| *largest as usize + 1).max(2);
@@ -83,6 +117,15 @@ mod tests {
         assert_eq!(class_names(&[0, 0], &[]), ["0", "1"]);
         assert_eq!(class_names(&[0, 2], &["a", "b", "c", "d"]), ["a", "b", "c"]);
         assert_eq!(class_names(&[0, 2], &["a"]), ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn classes_are_sorted_by_text_or_value() {
+        let sorted = |names: &[&str]| sorted_classes(&names.iter().map(|name| (*name).to_owned()).collect());
+        let (names, places) = sorted(&["pos", "neg", "Zero", "10", "9"]);
+        assert_eq!(names, ["10", "9", "Zero", "neg", "pos"]);
+        assert_eq!(places, [4, 3, 2, 0, 1]);
+        assert_eq!(sorted(&["10", "9", "-1", "09"]).0, ["-1", "09", "9", "10"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! [`SourceConfig`] and one arm in each of its matches. Nothing here knows of models or of the run's seed.
 
 pub mod augment;
+mod csv;
 mod dataset;
 mod description;
 mod digits;
@@ -18,26 +19,32 @@ mod fingerprint;
 mod fixture;
 mod idx;
 mod image;
+mod images;
 pub mod input;
 mod labels;
 mod mnist;
 mod prepared;
 mod preprocessing;
+mod records;
 mod selection;
 mod settings;
 mod split;
 mod synthetic;
+pub mod table;
+mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use augment::AugmentConfig;
+pub use csv::{CsvConfig, TableTask};
 pub use dataset::{Batch, Content, Dataset, Inputs, Samples, Set};
 pub use description::{ColumnFacts, Description, NumberFacts};
 pub use digits::DigitsConfig;
 pub use fashion_mnist::FashionMnistConfig;
 pub use idx::IdxConfig;
 pub use image::{ImageTransform, Images, Normalize};
+pub use images::ImagesConfig;
 pub use labels::Labels;
 pub use mnist::MnistConfig;
 pub use prepared::Prepared;
@@ -45,10 +52,12 @@ pub use preprocessing::{Preprocessing, Transform};
 pub use selection::ClassName;
 pub use settings::{DataConfig, DataSettings};
 pub use split::{Part, Split, SplitConfig};
-pub use synthetic::{SyntheticConfig, SyntheticKind};
+pub use synthetic::SyntheticConfig;
+pub use table::{Missing, Table, TablePreprocessing};
+pub use text::{Sequences, TextConfig, TextPreprocessing, TextSettings, Texts, Tokenizer};
 
 use crate::Result;
-use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::setting::{Kind, Problems, by_kind, keys_of, keys_of_kinds, read_kind};
 use crate::target::TaskKind;
 
 /// What a source of data has to say, beside its settings.
@@ -76,6 +85,16 @@ pub trait Source {
         Normalize::Unit
     }
 
+    /// Whether samples are numbers, which can be scaled.
+    fn is_scaled(&self) -> bool {
+        true
+    }
+
+    /// Whether values have a maximum that `normalize = "unit"` can divide by.
+    fn has_maximum(&self) -> bool {
+        true
+    }
+
     /// Whether the settings alone tell that there is a test set apart from the other rows.
     fn has_test(&self) -> bool {
         false
@@ -101,6 +120,12 @@ pub enum SourceConfig {
     FashionMnist(FashionMnistConfig),
     /// Images and labels in IDX files.
     Idx(IdxConfig),
+    /// A table of numbers and categories in a CSV file.
+    Csv(CsvConfig),
+    /// PNG and JPEG files in a folder for each class.
+    Images(ImagesConfig),
+    /// Texts and their classes in a CSV file.
+    Text(TextConfig),
     /// Made up, of any size.
     Synthetic(SyntheticConfig),
 }
@@ -113,6 +138,9 @@ impl SourceConfig {
             Self::Mnist(config) => config,
             Self::FashionMnist(config) => config,
             Self::Idx(config) => config,
+            Self::Csv(config) => config,
+            Self::Images(config) => config,
+            Self::Text(config) => config,
             Self::Synthetic(config) => config,
         }
     }
@@ -124,6 +152,9 @@ impl SourceConfig {
             Self::Mnist(config) => config,
             Self::FashionMnist(config) => config,
             Self::Idx(config) => config,
+            Self::Csv(config) => config,
+            Self::Images(config) => config,
+            Self::Text(config) => config,
             Self::Synthetic(config) => config,
         }
     }
@@ -131,7 +162,8 @@ impl SourceConfig {
 
 impl Kind for SourceConfig {
     const TAG: &'static str = "source";
-    const KINDS: &'static [&'static str] = &["digits", "mnist", "fashion-mnist", "idx", "synthetic"];
+    const KINDS: &'static [&'static str] =
+        &["digits", "mnist", "fashion-mnist", "idx", "images", "csv", "text", "synthetic"];
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
         match kind {
@@ -139,6 +171,9 @@ impl Kind for SourceConfig {
             "mnist" => MnistConfig::deserialize(rest).map(Self::Mnist),
             "fashion-mnist" => FashionMnistConfig::deserialize(rest).map(Self::FashionMnist),
             "idx" => IdxConfig::deserialize(rest).map(Self::Idx),
+            "csv" => CsvConfig::deserialize(rest).map(Self::Csv),
+            "images" => ImagesConfig::deserialize(rest).map(Self::Images),
+            "text" => TextConfig::deserialize(rest).map(Self::Text),
             "synthetic" => SyntheticConfig::deserialize(rest).map(Self::Synthetic),
             other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
         }
@@ -150,7 +185,10 @@ impl Kind for SourceConfig {
             "mnist" => keys_of::<MnistConfig>(),
             "fashion-mnist" => keys_of::<FashionMnistConfig>(),
             "idx" => keys_of::<IdxConfig>(),
-            "synthetic" => keys_of::<SyntheticConfig>(),
+            "images" => keys_of::<ImagesConfig>(),
+            "text" => keys_of::<TextConfig>(),
+            "csv" => keys_of::<CsvConfig>(),
+            "synthetic" => keys_of_kinds::<SyntheticConfig>(),
             _ => &[],
         }
     }

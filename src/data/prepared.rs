@@ -8,7 +8,9 @@ use super::augment::{self, AugmentConfig, Draw};
 use super::dataset::Content;
 use super::preprocessing::Transform;
 use super::selection::Selection;
-use super::{Batch, DataConfig, Dataset, Inputs, Part, Preprocessing, Set, Split};
+use super::table::Vectors;
+use super::text::Sequences;
+use super::{Batch, DataConfig, Dataset, Inputs, Part, Preprocessing, Samples, Set, Split};
 use crate::sample::SampleShape;
 use crate::target::{Targets, Task};
 use crate::{Error, Result};
@@ -23,6 +25,32 @@ pub struct Prepared {
     dataset: Arc<Dataset>,
     selection: Selection,
     augment: Vec<AugmentConfig>,
+    /// The samples that are split and those of the test set, where a source does not have them as a batch wants them.
+    encoded: [Option<Encoded>; 2],
+}
+
+/// What is made of all samples once.
+#[derive(Debug, Clone)]
+enum Encoded {
+    /// Texts as tokens of a vocabulary.
+    Sequences(Sequences),
+    /// Rows of a table as numbers.
+    Vectors(Vectors),
+}
+
+impl Encoded {
+    /// Nothing for images, which stay bytes.
+    fn new(preprocessing: &Preprocessing, content: &Content) -> Result<Option<Self>> {
+        match (preprocessing.transform(), content) {
+            (Transform::Text(transform), Content::Texts { texts, .. }) => {
+                Ok(Some(Self::Sequences(transform.encode(texts))))
+            }
+            (Transform::Table(transform), Content::Table(table)) => {
+                Ok(Some(Self::Vectors(Vectors::new(transform, table)?)))
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 impl DataConfig {
@@ -48,7 +76,18 @@ impl Prepared {
         if !augment.is_empty() && !matches!(preprocessing.transform(), Transform::Image(_)) {
             return Err(Error::Request("`data.augment` changes images, but the samples are none".to_owned()));
         }
-        Ok(Self { split, preprocessing, dataset, selection, augment })
+        let encode = |samples: &Samples| Encoded::new(&preprocessing, samples.content());
+        let encoded =
+            [Some(&dataset.main), dataset.test.as_ref()].map(|samples| samples.map(encode).transpose());
+        let [main, test] = encoded;
+        Ok(Self {
+            split,
+            preprocessing,
+            selection,
+            augment,
+            encoded: [main?.flatten(), test?.flatten()],
+            dataset,
+        })
     }
 
     /// What a sample looks like to a model.
@@ -96,15 +135,21 @@ impl Prepared {
     }
 
     fn inputs(&self, set: Set, rows: &[u32], device: &Device) -> Result<Inputs> {
-        match (self.preprocessing.transform(), self.dataset.samples(set)?.content()) {
-            (Transform::Image(transform), Content::Images(images)) => transform.gather(images, rows, device),
+        let [main, test] = &self.encoded;
+        let encoded = if set == Set::Main { main } else { test };
+        match (self.preprocessing.transform(), self.dataset.samples(set)?.content(), encoded) {
+            (Transform::Image(transform), Content::Images(images), _) => {
+                transform.gather(images, rows, device)
+            }
+            (_, _, Some(Encoded::Sequences(sequences))) => sequences.gather(rows, device),
+            (_, _, Some(Encoded::Vectors(vectors))) => vectors.gather(rows, device),
+            _ => Err(Error::Bug("samples of another sort than the preprocessing is for".into())),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Samples;
     use super::super::labels::Labels;
     use super::*;
 

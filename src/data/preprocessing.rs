@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::dataset::{Content, Inputs};
 use super::image::{ImageTransform, Normalize};
-use super::input::{RawRow, RawSample};
+use super::input::RawRow;
 use super::labels::Labels;
+use super::table::TablePreprocessing;
+use super::text::TextPreprocessing;
 use crate::Result;
 use crate::sample::SampleShape;
 use crate::target::Task;
@@ -17,6 +19,10 @@ use crate::target::Task;
 pub enum Transform {
     /// Scaled bytes.
     Image(ImageTransform),
+    /// Tokens of words.
+    Text(TextPreprocessing),
+    /// Scaled numbers and one-hot categories.
+    Table(TablePreprocessing),
 }
 
 /// What a prediction needs to know of the data: it is stored in every checkpoint as JSON.
@@ -42,8 +48,14 @@ impl TryFrom<Stored> for Preprocessing {
 
     fn try_from(Stored { labels, transform }: Stored) -> std::result::Result<Self, String> {
         // An untagged enum would not say what is wrong.
-        let transform =
-            serde_json::from_value(transform).map(Transform::Image).map_err(|error| error.to_string())?;
+        let transform = if transform.get("words").is_some() {
+            serde_json::from_value(transform).map(Transform::Text)
+        } else if transform.get("columns").is_some() {
+            serde_json::from_value(transform).map(Transform::Table)
+        } else {
+            serde_json::from_value(transform).map(Transform::Image)
+        };
+        let transform = transform.map_err(|error| error.to_string())?;
         if matches!(&labels, Labels::Classes(classes) if classes.len() < 2) {
             return Err("the preprocessing needs two classes or more".to_owned());
         }
@@ -56,6 +68,10 @@ impl Preprocessing {
     pub fn fit(content: &Content, train: &[u32], labels: Labels, normalize: Normalize) -> Result<Self> {
         let transform = match content {
             Content::Images(images) => Transform::Image(ImageTransform::fit(images, train, normalize)?),
+            Content::Texts { texts, settings } => {
+                Transform::Text(TextPreprocessing::fit(texts, train, settings)?)
+            }
+            Content::Table(table) => Transform::Table(TablePreprocessing::fit(table, train, normalize)?),
         };
         Ok(Self { labels, transform })
     }
@@ -84,6 +100,8 @@ impl Preprocessing {
     pub fn sample_shape(&self) -> SampleShape {
         match &self.transform {
             Transform::Image(image) => SampleShape::Numbers(image.shape().to_vec()),
+            Transform::Text(text) => text.sample_shape(),
+            Transform::Table(table) => SampleShape::Numbers(vec![table.width()]),
         }
     }
 
@@ -93,9 +111,16 @@ impl Preprocessing {
     pub fn batch(&self, rows: &[RawRow], device: &Device) -> Result<Inputs> {
         match &self.transform {
             Transform::Image(transform) => {
-                let images =
-                    rows.iter().map(|RawRow { sample: RawSample::Image(values), .. }| values.as_slice());
-                transform.batch(images, device)
+                let images = rows.iter().map(RawRow::image).collect::<Result<Vec<_>>>()?;
+                transform.batch(images.into_iter(), device)
+            }
+            Transform::Text(transform) => {
+                let texts = rows.iter().map(RawRow::text).collect::<Result<Vec<_>>>()?;
+                transform.batch(texts.into_iter(), device)
+            }
+            Transform::Table(transform) => {
+                let vectors = rows.iter().map(RawRow::vector).collect::<Result<Vec<_>>>()?;
+                transform.batch(vectors.into_iter(), device)
             }
         }
     }

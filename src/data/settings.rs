@@ -23,7 +23,7 @@ pub struct DataSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<SplitConfig>,
     /// How values are scaled, fitted on the train part; the source decides unless set: `unit` for images,
-    /// `standardize` for tables.
+    /// `standardize` for tables, `none` for texts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalize: Option<Normalize>,
     /// The classes that are kept, by name or number; they are numbered anew, in this order. All unless set.
@@ -55,6 +55,16 @@ impl Flat<DataSettings, SourceConfig> {
         });
         if let Some(limit) = self.common.limit {
             problems.require(limit >= 1, "limit", limit, "at least 1");
+        }
+        if let Some(normalize) = self.common.normalize.filter(|_| !source.is_scaled())
+            && normalize != Normalize::None
+        {
+            let message = "`normalize` scales numbers, and the samples of this source are none";
+            problems.refuse("normalize", message, "expected \"none\"");
+        }
+        if self.common.normalize == Some(Normalize::Unit) && !source.has_maximum() {
+            let message = "`normalize` is \"unit\", but a table has no maximum to divide by";
+            problems.refuse("normalize", message, "expected `none`, `standardize` or `min_max`");
         }
         if let Some(split) = &self.common.split {
             problems.within("split", |problems| split.check(source.has_test(), problems));
@@ -123,8 +133,16 @@ mod tests {
             "source = 'mnist'\nnormalize = 'standardize'",
             "source = 'fashion-mnist'\npath = 'here'",
             "path = 'there'\nsource = 'idx'\n[split]\ntrain = 0.5",
+            "source = 'text'\npath = 'a.csv'",
+            "source = 'text'\npath = 'a.csv'\ntest_path = 'b.csv'\nvocabulary = 9\ntokenizer = 'chars'",
+            "source = 'images'\npath = 'a'\nsize = [8, 9]\nchannels = 1",
             "source = 'synthetic'\nimage_size = [4, 6]\nsplit = { test = 0.1, shuffle = false }",
             "source = 'digits'\nsplit = { folds = 5, fold = 3, test = 0.2 }",
+            "source = 'csv'\npath = '/d/a.csv'\ntarget = 'y'\nignore = ['a']\nmissing = 'mean'\ntask = 'regression'",
+            "seed = 3\nsource = 'synthetic'\nfeatures = 4\nkind = 'blobs'\nnormalize = 'none'",
+            "noise = 0.2\nkind = 'moons'\nsource = 'synthetic'",
+            "kind = 'spirals'\nsource = 'synthetic'",
+            "kind = 'regression'\nsource = 'synthetic'",
         ] {
             let mut config = parse(text);
             config.resolve().unwrap();
@@ -151,6 +169,27 @@ mod tests {
              channels = 1\nnum_classes = 10\nnoise = 0.1\nseed = 3\nnormalize = \"unit\"\n\n\
              [split]\ntrain = 0.8\nvalid = 0.2\ntest = 0.0\nseed = 0\nshuffle = true\nstratify = false\n";
         assert_eq!(toml::to_string(&config).unwrap(), expected);
+    }
+
+    #[test]
+    fn each_kind_of_made_up_data_has_its_own_keys() {
+        let mut config = parse("seed = 3\nsource = 'synthetic'\nkind = 'moons'");
+        config.resolve().unwrap();
+        let expected = "source = \"synthetic\"\nkind = \"moons\"\nsamples = 1000\nnoise = 0.1\nseed = 3\n\
+             normalize = \"standardize\"\n";
+        let written = toml::to_string(&config).unwrap();
+        assert!(written.starts_with(expected), "{written}");
+        let unknown = |text: &str| {
+            let value = toml::Value::Table(toml::from_str(text).unwrap());
+            let found = setting::read::<DataConfig>(&value).unwrap_err();
+            found.into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            unknown("channels = 3\nsource = 'synthetic'\nkind = 'blobs'\nimage_size = [2, 2]"),
+            ["channels", "image_size"]
+        );
+        assert_eq!(unknown("source = 'synthetic'\nkind = 'bolbs'"), ["kind"]);
+        assert_eq!(unknown("source = 'synthetic'\nfeatures = 3"), ["features"]);
     }
 
     #[test]
@@ -204,6 +243,40 @@ mod tests {
             paths("source = 'synthetic'\nsamples = 0\nimage_size = [0, 5]\nnum_classes = 1\nnoise = inf"),
             ["samples", "image_size", "num_classes", "noise"]
         );
+        assert_eq!(
+            paths(
+                "source = 'synthetic'\nkind = 'blobs'\nsamples = 0\nfeatures = 0\nnum_classes = 1\nnoise = 2"
+            ),
+            ["samples", "features", "num_classes", "noise"]
+        );
+        assert_eq!(
+            paths("source = 'synthetic'\nkind = 'moons'\nnoise = nan\nnormalize = 'unit'"),
+            ["noise", "normalize"]
+        );
+        assert_eq!(paths("source = 'synthetic'\nkind = 'regression'\nfeatures = 65537"), ["features"]);
+        assert_eq!(paths("source = 'csv'"), ["path", "target"]);
+        let csv = "source = 'csv'\npath = 'a'\ntarget = 'y'";
+        assert!(paths(csv).is_empty());
+        assert_eq!(paths(&format!("{csv}\nfeatures = []\nnormalize = 'unit'")), ["features", "normalize"]);
+        assert_eq!(paths(&format!("{csv}\nfeatures = ['a', 'y', 'a']")), ["features[1]", "features[2]"]);
+        assert_eq!(paths(&format!("{csv}\nignore = ['y']\nfeatures = ['a']")), ["ignore", "ignore[0]"]);
+        assert_eq!(paths(&format!("{csv}\ndelimiter = 'x'")), ["delimiter"]);
+        assert_eq!(paths(&format!("{csv}\ntest_path = 'b'\nsplit = {{ test = 0.1 }}")), ["split.test"]);
+    }
+
+    #[test]
+    fn settings_of_texts_and_images_are_refused_where_they_stand() {
+        let paths = |text: &str| problems(text).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        assert_eq!(paths("source = 'text'\ntarget = 'text'"), ["path", "target"]);
+        let text = "source = 'text'\npath = 'a.csv'\n";
+        assert_eq!(
+            paths(&format!("{text}min_frequency = 0\nvocabulary = 2\nmax_length = 0\nnormalize = 'unit'")),
+            ["min_frequency", "vocabulary", "max_length", "normalize"]
+        );
+        assert!(paths(&format!("{text}normalize = 'none'\nvocabulary = 3")).is_empty());
+        let own_test = format!("{text}test_path = 'b.csv'\nsplit = {{ test = 0.1 }}");
+        assert_eq!(paths(&own_test), ["split.test"]);
+        assert_eq!(paths("source = 'images'\nsize = [0, 4]\nchannels = 2"), ["path", "size", "channels"]);
     }
 
     #[test]

@@ -1,17 +1,20 @@
-//! Normalisation of every feature over the batch: x `[R, B, F]`, all else `[R, F]`.
+//! Normalisation of every feature over the batch: x `[R, B, F]`, all else `[R, F]`; of images `[R, B, C, …]`
+//! every channel over the batch and all pixels.
 //!
 //! y = (x − μ) / √(σ² + ε) · w + b with the batch's mean μ and biased variance σ² in training, with running
 //! ones in evaluation. With x̂ = (x − μ) / √(σ² + ε):
 //! db = Σ dy, dw = Σ dy x̂, dx = w / √(σ² + ε) · (dy − db / B − x̂ dw / B).
-//! (Ioffe and Szegedy, 2015; `PyTorch`'s `BatchNorm1d`.)
+//! (Ioffe and Szegedy, 2015; `PyTorch`'s `BatchNorm1d` and `BatchNorm2d`.) Of images, B counts pixels.
 //!
 //! On the CPU the sums run row by row over contiguous features, blocks of rows in `f64`; the variance is
 //! taken around the mean in a second pass, so that a large mean costs no digits.
 
 mod composed;
+mod planes;
 
 use candle_core::{Device, Tensor};
 
+use self::planes::Planes;
 use super::columns::column_sums;
 use super::{Element, is_cpu, read, simd, with_element};
 use crate::{Error, Result};
@@ -34,30 +37,34 @@ pub struct Gradients {
     pub weight: Tensor,
     /// `[R, F]`.
     pub bias: Tensor,
-    /// `[R, B, F]`, if it was asked for.
+    /// Of the shape of x, if it was asked for.
     pub input: Option<Tensor>,
 }
 
-/// y and the statistics of the batch, which has two samples or more.
+/// y and the statistics of the batch, which has two samples or pixels or more.
 pub fn forward(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(Tensor, Statistics)> {
-    let (runs, batch, width) = sizes(x, &[weight, bias])?;
-    if batch < 2 {
+    let planes = sizes(x, &[weight, bias])?;
+    let Planes { runs, batch, channels, area } = planes;
+    if batch * area < 2 {
         return Err(Error::Bug("batch statistics were asked of a single sample".into()));
     }
     if !is_cpu(x) {
-        return composed::forward(x, weight, bias, eps);
+        let (y, found) = composed::forward(&composed::rows(x)?, weight, bias, eps)?;
+        return Ok((composed::images(&y, x)?, found));
     }
     let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
     with_element!(x, T => {
-        let (mean, inverse_std, unbiased_variance) =
-            read::<T, _>(&x, |x| statistics(x, [runs, batch, width], eps))?;
-        let new = |numbers| Tensor::from_vec(numbers, (runs, width), &Device::Cpu);
+        let [mean, inverse_std, unbiased_variance] = read::<T, _>(&x, |x| match area {
+            1 => statistics(x, [runs, batch, channels], eps),
+            _ => simd(|| planes.statistics(x, eps)),
+        })?;
+        let new = |numbers| Tensor::from_vec(numbers, (runs, channels), &Device::Cpu);
         let found = Statistics {
             mean: new(mean)?,
             inverse_std: new(inverse_std)?,
             unbiased_variance: new(unbiased_variance)?,
         };
-        Ok((normalized::<T>(&x, &found.mean, &found.inverse_std, &weight, &bias)?, found))
+        Ok((normalized::<T>(planes, &x, [&found.mean, &found.inverse_std, &weight, &bias])?, found))
     })
 }
 
@@ -70,15 +77,16 @@ pub fn evaluate(
     variance: &Tensor,
     eps: f64,
 ) -> Result<Tensor> {
-    sizes(x, &[weight, bias, mean, variance])?;
+    let planes = sizes(x, &[weight, bias, mean, variance])?;
     // [R, F] alone: small beside x, so candle's own operations do.
     let inverse_std = (variance + eps)?.sqrt()?.recip()?;
     if !is_cpu(x) {
-        return composed::normalized(x, mean, &inverse_std, weight, bias);
+        let y = composed::normalized(&composed::rows(x)?, mean, &inverse_std, weight, bias)?;
+        return composed::images(&y, x);
     }
     let (x, mean, weight, bias) =
         (x.contiguous()?, mean.contiguous()?, weight.contiguous()?, bias.contiguous()?);
-    with_element!(x, T => normalized::<T>(&x, &mean, &inverse_std, &weight, &bias))
+    with_element!(x, T => normalized::<T>(planes, &x, [&mean, &inverse_std, &weight, &bias]))
 }
 
 /// The gradients for the gradient `dy` of a training pass's y.
@@ -89,33 +97,39 @@ pub fn backward(
     dy: &Tensor,
     need_input: bool,
 ) -> Result<Gradients> {
-    sizes(x, &[weight, &statistics.mean, &statistics.inverse_std])?;
+    let planes = sizes(x, &[weight, &statistics.mean, &statistics.inverse_std])?;
     if dy.dims() != x.dims() {
         return Err(Error::Bug(format!("a batch norm was given a gradient of shape {:?}", dy.dims())));
     }
     if !is_cpu(x) {
-        return composed::backward(x, weight, statistics, dy, need_input);
+        let (rows, dy) = (composed::rows(x)?, composed::rows(dy)?);
+        let mut found = composed::backward(&rows, weight, statistics, &dy, need_input)?;
+        found.input = found.input.map(|dx| composed::images(&dx, x)).transpose()?;
+        return Ok(found);
     }
     let (x, weight, dy) = (x.contiguous()?, weight.contiguous()?, dy.contiguous()?);
-    with_element!(x, T => slices_backward::<T>(&x, &weight, statistics, &dy, need_input))
+    with_element!(x, T => slices_backward::<T>(planes, &x, &weight, statistics, &dy, need_input))
 }
 
-fn sizes(x: &Tensor, vectors: &[&Tensor]) -> Result<(usize, usize, usize)> {
-    let (runs, batch, width) = x.dims3()?;
-    if width == 0 {
+fn sizes(x: &Tensor, vectors: &[&Tensor]) -> Result<Planes> {
+    let [runs, batch, channels, ref sides @ ..] = x.dims()[..] else {
+        return Err(Error::Bug(format!("a batch norm was given {:?}", x.dims())));
+    };
+    let area = sides.iter().product();
+    if channels == 0 || area == 0 {
         return Err(Error::Bug("a batch norm was given samples without features".into()));
     }
-    match vectors.iter().find(|vector| vector.dims() != [runs, width]) {
+    match vectors.iter().find(|vector| vector.dims() != [runs, channels]) {
         Some(wrong) => {
             let (x, wrong) = (x.dims(), wrong.dims());
             Err(Error::Bug(format!("a batch norm with values of shape {wrong:?} was given {x:?}")))
         }
-        None => Ok((runs, batch, width)),
+        None => Ok(Planes { runs, batch, channels, area }),
     }
 }
 
 /// Mean, 1 / √(σ² + ε) and unbiased variance of every run's columns.
-fn statistics<T: Element>(x: &[T], [runs, batch, width]: [usize; 3], eps: f64) -> (Vec<T>, Vec<T>, Vec<T>) {
+fn statistics<T: Element>(x: &[T], [runs, batch, width]: [usize; 3], eps: f64) -> [Vec<T>; 3] {
     let count = batch as f64;
     let room = || Vec::with_capacity(runs * width);
     let (mut means, mut inverse_stds, mut variances) = (room(), room(), room());
@@ -141,49 +155,46 @@ fn statistics<T: Element>(x: &[T], [runs, batch, width]: [usize; 3], eps: f64) -
         variances.extend(squares.iter().map(|square| T::of(square / (count - 1.0))));
         means.extend(mean);
     }
-    (means, inverse_stds, variances)
+    [means, inverse_stds, variances]
 }
 
 /// `(x − mean) · (inverse_std · weight) + bias`.
 fn normalized<T: Element>(
+    planes: Planes,
     x: &Tensor,
-    mean: &Tensor,
-    inverse_std: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
+    [mean, inverse_std, weight, bias]: [&Tensor; 4],
 ) -> Result<Tensor> {
-    let (_, batch, width) = x.dims3()?;
+    let Planes { batch, channels: width, area, .. } = planes;
     let scale = (inverse_std * weight)?;
     let mut y: Vec<T> = Vec::with_capacity(x.elem_count());
+    let numbers = |tensor: &Tensor| read::<T, _>(tensor, <[T]>::to_vec);
+    let (mean, scale, bias) = (numbers(mean)?, numbers(&scale)?, numbers(bias)?);
     read::<T, _>(x, |x| {
-        read::<T, _>(mean, |mean| {
-            read::<T, _>(&scale, |scale| {
-                read::<T, _>(bias, |bias| {
-                    simd(|| {
-                        for (index, row) in x.chunks_exact(width).enumerate() {
-                            let start = index / batch * width;
-                            let columns = start..start + width;
-                            let columns =
-                                mean[columns.clone()].iter().zip(&scale[columns.clone()]).zip(&bias[columns]);
-                            let row = row.iter().zip(columns);
-                            y.extend(row.map(|(x, ((mean, scale), bias))| (*x - *mean) * *scale + *bias));
-                        }
-                    });
-                })
-            })
-        })
-    })????;
+        simd(|| {
+            if area > 1 {
+                return planes.append_normalized(x, [&mean, &scale, &bias], &mut y);
+            }
+            for (index, row) in x.chunks_exact(width).enumerate() {
+                let start = index / batch * width;
+                let columns = start..start + width;
+                let columns = mean[columns.clone()].iter().zip(&scale[columns.clone()]).zip(&bias[columns]);
+                let row = row.iter().zip(columns);
+                y.extend(row.map(|(x, ((mean, scale), bias))| (*x - *mean) * *scale + *bias));
+            }
+        });
+    })?;
     Ok(Tensor::from_vec(y, x.shape(), &Device::Cpu)?)
 }
 
 fn slices_backward<T: Element>(
+    planes: Planes,
     x: &Tensor,
     weight: &Tensor,
     statistics: &Statistics,
     dy: &Tensor,
     need_input: bool,
 ) -> Result<Gradients> {
-    let (runs, batch, width) = x.dims3()?;
+    let Planes { runs, batch, channels: width, area } = planes;
     let numbers = |tensor: &Tensor| read::<T, _>(tensor, <[T]>::to_vec);
     let (mean, inverse_std) = (numbers(&statistics.mean)?, numbers(&statistics.inverse_std)?);
     let weight = numbers(weight)?;
@@ -192,6 +203,18 @@ fn slices_backward<T: Element>(
     let mut dx = Vec::with_capacity(if need_input { x.elem_count() } else { 0 });
     read::<T, _>(x, |x| {
         read::<T, _>(dy, |dy| {
+            if area > 1 {
+                let sums = simd(|| planes.gradient_sums(x, dy, &mean));
+                if need_input {
+                    let channels = [&mean[..], &inverse_std, &weight];
+                    simd(|| planes.append_input_gradient([x, dy], channels, &sums, &mut dx));
+                }
+                let [sum, product] = sums;
+                db.extend(sum.into_iter().map(T::of));
+                let scaled = product.iter().zip(&inverse_std);
+                dw.extend(scaled.map(|(product, inverse_std)| T::of(product * inverse_std.wide())));
+                return;
+            }
             for run in 0..runs {
                 let rows = run * batch * width..(run + 1) * batch * width;
                 let columns = run * width..(run + 1) * width;
@@ -326,6 +349,37 @@ mod tests {
             let expected = composed::normalized(&x, &found.mean, &inverse, &weight, &bias).unwrap();
             assert_same(&given, &expected, tolerance);
         }
+    }
+
+    #[test]
+    fn images_have_exact_gradients_and_agree_with_the_composition() {
+        let x = normal(1, &[2, 3, 2, 5, 4], DType::F64).transpose(3, 4).unwrap();
+        let (weight, bias) = (normal(2, &[2, 2], DType::F64), normal(3, &[2, 2], DType::F64));
+        let dy = normal(4, x.dims(), DType::F64);
+        let loss =
+            |x: &Tensor, weight: &Tensor, bias: &Tensor| dot(&forward(x, weight, bias, EPS).unwrap().0, &dy);
+        let (y, found) = forward(&x, &weight, &bias, EPS).unwrap();
+        let gradients = backward(&x, &weight, &found, &dy, true).unwrap();
+        let dx = gradients.input.unwrap();
+        assert_close(&numbers(&dx), &differences(&x, |x| loss(x, &weight, &bias)), 1e-7);
+        let dw = differences(&weight, |weight| loss(&x, weight, &bias));
+        assert_close(&numbers(&gradients.weight), &dw, 1e-7);
+        let db = differences(&bias, |bias| loss(&x, &weight, bias));
+        assert_close(&numbers(&gradients.bias), &db, 1e-7);
+
+        let rows = composed::rows(&x).unwrap();
+        let (expected, statistics) = composed::forward(&rows, &weight, &bias, EPS).unwrap();
+        assert_same(&y, &composed::images(&expected, &x).unwrap(), 1e-13);
+        assert_same(&found.unbiased_variance, &statistics.unbiased_variance, 1e-13);
+        let composed =
+            composed::backward(&rows, &weight, &statistics, &composed::rows(&dy).unwrap(), true).unwrap();
+        assert_same(&dx, &composed::images(&composed.input.unwrap(), &x).unwrap(), 1e-12);
+        assert_same(&gradients.weight, &composed.weight, 1e-12);
+        let variance = &found.unbiased_variance;
+        let evaluated = evaluate(&x, &weight, &bias, &found.mean, variance, EPS).unwrap();
+        let inverse = (variance + EPS).unwrap().sqrt().unwrap().recip().unwrap();
+        let expected = composed::normalized(&rows, &found.mean, &inverse, &weight, &bias).unwrap();
+        assert_same(&evaluated, &composed::images(&expected, &x).unwrap(), 1e-13);
     }
 
     #[test]

@@ -65,8 +65,9 @@ impl Mask {
     }
 }
 
+/// The mask of one run, for numbers of any count.
 #[derive(Debug, Clone, Copy)]
-struct RunMask {
+pub(super) struct RunMask {
     stream: Stream,
     /// A draw below it is dropped; 2³² drops all.
     threshold: u64,
@@ -75,11 +76,19 @@ struct RunMask {
 }
 
 impl RunMask {
-    fn new(stream: Stream, rate: f64) -> Self {
+    /// From the draws of `stream`, where each number is dropped with the probability `rate`.
+    pub(super) fn new(stream: Stream, rate: f64) -> Self {
         let threshold = (rate * 2f64.powi(32)).ceil() as u64;
         // With everything dropped the scale is never used; 0 keeps it finite.
         let scale = if rate < 1.0 { 1.0 / (1.0 - rate) } else { 0.0 };
         Self { stream, threshold, scale }
+    }
+
+    /// `x` times the mask.
+    pub(super) fn applied<T: Element>(&self, x: &[T]) -> Vec<T> {
+        let mut y = Vec::with_capacity(x.len());
+        simd(|| self.append(x, &mut y));
+        y
     }
 
     #[inline(always)]

@@ -5,10 +5,10 @@
 //! number of threads gives the same bits. Elsewhere the same is composed of batched matrix products.
 
 use candle_core::{Device, Tensor};
-use gemm::Parallelism;
 
 use super::columns::column_sums;
-use super::{Element, is_cpu, read, simd, threads, with_element};
+use super::product::{Matrix, add_product, append_product};
+use super::{Element, is_cpu, read, simd, with_element};
 use crate::{Error, Result};
 
 /// Which gradients [`backward`] computes.
@@ -154,7 +154,7 @@ fn slices_backward<T: Element>(
         if need.bias {
             let mut db = Vec::with_capacity(runs * outputs);
             for run in 0..runs {
-                let dy = gradient(run).numbers;
+                let dy = gradient(run).numbers();
                 db.extend(simd(|| sum_rows(dy, outputs)).into_iter().map(T::of));
             }
             gradients.bias = Some(new(db, &[runs, outputs])?);
@@ -182,99 +182,6 @@ fn sum_rows<T: Element>(numbers: &[T], width: usize) -> Vec<f64> {
         }
     });
     sums
-}
-
-/// A matrix whose numbers lie in a slice, row by row or column by column.
-#[derive(Clone, Copy)]
-struct Matrix<'a, T> {
-    numbers: &'a [T],
-    rows: usize,
-    columns: usize,
-    row_step: isize,
-    column_step: isize,
-}
-
-impl<'a, T> Matrix<'a, T> {
-    /// The first `rows * columns` numbers, row by row.
-    fn rows(numbers: &'a [T], rows: usize, columns: usize) -> Self {
-        let numbers = &numbers[..rows * columns];
-        Self { numbers, rows, columns, row_step: columns.cast_signed(), column_step: 1 }
-    }
-
-    fn transposed(self) -> Self {
-        Self {
-            numbers: self.numbers,
-            rows: self.columns,
-            columns: self.rows,
-            row_step: self.column_step,
-            column_step: self.row_step,
-        }
-    }
-}
-
-/// `out += left right`, `out` row by row.
-fn add_product<T: Element>(out: &mut [T], left: Matrix<'_, T>, right: Matrix<'_, T>) {
-    assert_eq!(out.len(), left.rows * right.columns, "the sum has the shape of the product");
-    // SAFETY: `out` holds as many initialised numbers as the product, and nothing else borrows them.
-    unsafe { product(out.as_mut_ptr(), true, left, right) };
-}
-
-/// Appends `left right` to `out`, row by row.
-fn append_product<T: Element>(out: &mut Vec<T>, left: Matrix<'_, T>, right: Matrix<'_, T>) {
-    let length = left.rows * right.columns;
-    if left.columns == 0 {
-        out.resize(out.len() + length, T::ZERO);
-        return;
-    }
-    out.reserve(length);
-    // SAFETY: there is room for `length` numbers behind the last one; a product over at least one column
-    // that does not read its destination writes all of them, so they are initialised afterwards.
-    unsafe {
-        product(out.as_mut_ptr().add(out.len()), false, left, right);
-        out.set_len(out.len() + length);
-    }
-}
-
-/// Writes `left right` to `out`, row by row, added to what stands there if `add`.
-///
-/// # Safety
-/// `out` is valid for writes of `left.rows * right.columns` numbers that nothing else borrows; with `add`
-/// they are initialised.
-unsafe fn product<T: Element>(out: *mut T, add: bool, left: Matrix<'_, T>, right: Matrix<'_, T>) {
-    assert_eq!(left.columns, right.rows, "a product needs matrices that fit");
-    let (rows, columns, depth) = (left.rows, right.columns, left.columns);
-    if rows == 0 || columns == 0 || depth == 0 {
-        return;
-    }
-    let parallelism = match threads() {
-        1 => Parallelism::None,
-        count => Parallelism::Rayon(count),
-    };
-    // SAFETY: the caller vouches for `out`; the steps of `left` and `right` stay within their slices, whose
-    // lengths `Matrix::rows` has checked. `Element` is implemented for f32 and f64 alone, which gemm knows.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            depth,
-            out,
-            1,
-            columns.cast_signed(),
-            add,
-            left.numbers.as_ptr(),
-            left.column_step,
-            left.row_step,
-            right.numbers.as_ptr(),
-            right.column_step,
-            right.row_step,
-            if add { T::ONE } else { T::ZERO },
-            T::ONE,
-            false,
-            false,
-            false,
-            parallelism,
-        );
-    }
 }
 
 #[cfg(test)]

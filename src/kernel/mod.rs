@@ -12,12 +12,22 @@ pub mod binary;
 #[cfg(test)]
 pub(crate) mod checks;
 mod columns;
+pub mod conv2d;
 pub mod distance;
 pub mod dropout;
 mod element;
+pub mod embedding;
+pub mod gradient;
+mod lanes;
+pub mod layer_norm;
 pub mod linear;
 mod measured;
+pub mod pool;
+mod product;
+pub mod recurrent;
+pub mod row_softmax;
 mod storage;
+pub mod window;
 
 pub mod finite;
 pub mod softmax;

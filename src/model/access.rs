@@ -1,18 +1,18 @@
 //! What a training asks of a model beside its passes.
 
-use super::network::Place;
+use super::chain::Place;
 use super::{Model, Parameter};
 use crate::{Result, kernel};
 
 impl Model {
     /// Parameters in the order of the layers, without their names: asked for in every step.
     pub fn weights(&self) -> Vec<&Parameter> {
-        self.places().iter().flat_map(|place| place.layer.parameters()).map(|(_, one)| one).collect()
+        self.places().into_iter().flat_map(|place| place.layer.parameters()).map(|(_, one)| one).collect()
     }
 
     /// As [`weights`](Self::weights), to be changed.
     pub fn weights_mut(&mut self) -> Vec<&mut Parameter> {
-        let places = self.places_mut().iter_mut();
+        let places = self.places_mut().into_iter();
         places.flat_map(|Place { layer, .. }| layer.parameters_mut()).map(|(_, one)| one).collect()
     }
 

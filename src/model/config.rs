@@ -6,9 +6,14 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::cnn::CnnConfig;
 use super::init::InitConfig;
 use super::layer::LayerConfig;
+use super::layer::batch_norm::BatchNormConfig;
 use super::mlp::MlpConfig;
+use super::rnn::RnnConfig;
+use super::sequential::SequentialConfig;
+use super::shapes::{self, Visit};
 use super::transfer::Match;
 use crate::sample::SampleShape;
 use crate::setting::{Flat, Kind, Problems, by_kind, keys_of, read_kind};
@@ -52,17 +57,33 @@ pub struct ModelSettings {
 pub enum ArchitectureConfig {
     /// Blocks of linear layers.
     Mlp(MlpConfig),
+    /// Blocks of convolutions, and linear layers behind them.
+    Cnn(CnnConfig),
+    /// Recurrent layers over sequences, and a linear layer.
+    Rnn(RnnConfig),
+    /// Layers as they are listed.
+    Sequential(SequentialConfig),
 }
 
 impl Kind for ArchitectureConfig {
-    const KINDS: &'static [&'static str] = &["mlp"];
+    const KINDS: &'static [&'static str] = &["mlp", "cnn", "rnn", "sequential"];
 
-    fn read<'de, D: Deserializer<'de>>(_kind: &str, rest: D) -> Result<Self, D::Error> {
-        MlpConfig::deserialize(rest).map(Self::Mlp)
+    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
+        match kind {
+            "cnn" => CnnConfig::deserialize(rest).map(Self::Cnn),
+            "rnn" => RnnConfig::deserialize(rest).map(Self::Rnn),
+            "sequential" => SequentialConfig::deserialize(rest).map(Self::Sequential),
+            _ => MlpConfig::deserialize(rest).map(Self::Mlp),
+        }
     }
 
-    fn keys(_kind: &str) -> &'static [&'static str] {
-        keys_of::<MlpConfig>()
+    fn keys(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "cnn" => keys_of::<CnnConfig>(),
+            "sequential" => keys_of::<SequentialConfig>(),
+            "rnn" => keys_of::<RnnConfig>(),
+            _ => keys_of::<MlpConfig>(),
+        }
     }
 }
 
@@ -77,6 +98,9 @@ impl ArchitectureConfig {
     pub fn check(&self, problems: &mut Problems) {
         match self {
             Self::Mlp(config) => config.check(problems),
+            Self::Cnn(config) => config.check(problems),
+            Self::Sequential(config) => config.check(problems),
+            Self::Rnn(config) => config.check(problems),
         }
     }
 
@@ -87,6 +111,12 @@ impl ArchitectureConfig {
     pub fn layers(&self, input: &SampleShape, outputs: usize) -> Result<Vec<LayerConfig>> {
         match self {
             Self::Mlp(config) => Ok(config.layers(numbers(input, "an mlp")?, outputs)),
+            Self::Cnn(config) => {
+                numbers(input, "a cnn")?;
+                Ok(config.layers(outputs))
+            }
+            Self::Sequential(config) => config.layers(input, outputs),
+            Self::Rnn(config) => config.layers(input, outputs),
         }
     }
 
@@ -94,6 +124,21 @@ impl ArchitectureConfig {
     pub fn first_shape(&self, input: &SampleShape) -> Vec<usize> {
         match self {
             Self::Mlp(_) => vec![input.numbers()],
+            Self::Rnn(_) => RnnConfig::first_shape(input),
+            Self::Cnn(_) | Self::Sequential(_) => input.dims(),
+        }
+    }
+
+    /// Whether images come to the first layer row by row, the channels of a row side by side.
+    pub(super) fn reads_rows(&self) -> bool {
+        matches!(self, Self::Rnn(_))
+    }
+
+    /// What messages call the list of its layers.
+    fn list(&self) -> &'static str {
+        match self {
+            Self::Sequential(_) => "model.layers",
+            Self::Mlp(_) | Self::Cnn(_) | Self::Rnn(_) => "layers",
         }
     }
 }
@@ -132,12 +177,20 @@ impl ModelConfig {
     }
 
     /// Numbers to train, counted without building anything.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if samples do not fit a layer, or outputs not the loss.
     pub fn parameter_count(&self, input: &SampleShape, outputs: usize) -> Result<u64> {
-        let mut shape = self.kind.first_shape(input);
         let mut count = 0u64;
-        for layer in self.kind.layers(input, outputs)? {
-            count = count.saturating_add(layer.parameter_count(&shape)?);
-            shape = layer.output_shape(&shape)?;
+        let output = self.walk(input, outputs, &mut |layer, shape| {
+            count = count.saturating_add(layer.parameter_count(shape)?);
+            Ok(())
+        })?;
+        if output != [outputs] {
+            return Err(Error::Request(format!(
+                "{}: the last layer gives {output:?} for samples of {input}, but the loss wants [{outputs}]",
+                self.kind.list()
+            )));
         }
         if count > MAX_PARAMETERS {
             return Err(Error::Request(format!(
@@ -145,6 +198,22 @@ impl ModelConfig {
             )));
         }
         Ok(count)
+    }
+
+    /// Whether a batch of a single sample cannot be trained on: a batch norm would have nothing to normalise over.
+    pub fn needs_two_samples(&self, input: &SampleShape, outputs: usize) -> Result<bool> {
+        let mut needs = false;
+        self.walk(input, outputs, &mut |layer, shape| {
+            needs |= matches!(layer, LayerConfig::BatchNorm(_)) && BatchNormConfig::needs_two_samples(shape);
+            Ok(())
+        })?;
+        Ok(needs)
+    }
+
+    /// The shape of an output sample.
+    fn walk(&self, input: &SampleShape, outputs: usize, visit: &mut Visit<'_>) -> Result<Vec<usize>> {
+        let layers = self.kind.layers(input, outputs)?;
+        shapes::walk(&layers, self.kind.list(), &self.kind.first_shape(input), visit)
     }
 }
 

@@ -50,6 +50,21 @@ pub struct KaimingConfig {
     pub nonlinearity: Nonlinearity,
 }
 
+/// Saxe et al., 2014.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OrthogonalConfig {
+    /// The length of every row, or of every column where there are more rows.
+    #[schemars(range(min = 0))]
+    pub gain: f64,
+}
+
+impl Default for OrthogonalConfig {
+    fn default() -> Self {
+        Self { gain: 1.0 }
+    }
+}
+
 /// The count that keeps a variance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -110,6 +125,8 @@ pub enum InitConfig {
     KaimingUniform(KaimingConfig),
     /// Standard deviation gain / √fan.
     KaimingNormal(KaimingConfig),
+    /// Rows at right angles to one another, or columns where there are more rows, a kernel being a row.
+    Orthogonal(OrthogonalConfig),
     /// All zero: nothing tells the units of a layer apart, so only for comparisons.
     Zeros,
 }
@@ -122,6 +139,7 @@ impl Kind for InitConfig {
         "xavier_normal",
         "kaiming_uniform",
         "kaiming_normal",
+        "orthogonal",
         "zeros",
     ];
     const DEFAULT: Option<&'static str> = Some("default");
@@ -133,6 +151,7 @@ impl Kind for InitConfig {
             "xavier_normal" => XavierConfig::deserialize(rest).map(Self::XavierNormal),
             "kaiming_uniform" => KaimingConfig::deserialize(rest).map(Self::KaimingUniform),
             "kaiming_normal" => KaimingConfig::deserialize(rest).map(Self::KaimingNormal),
+            "orthogonal" => OrthogonalConfig::deserialize(rest).map(Self::Orthogonal),
             "zeros" => NoKeys::deserialize(rest).map(|_| Self::Zeros),
             _ => NoKeys::deserialize(rest).map(|_| Self::Default),
         }
@@ -143,6 +162,7 @@ impl Kind for InitConfig {
             "normal" => keys_of::<NormalConfig>(),
             "xavier_uniform" | "xavier_normal" => keys_of::<XavierConfig>(),
             "kaiming_uniform" | "kaiming_normal" => keys_of::<KaimingConfig>(),
+            "orthogonal" => keys_of::<OrthogonalConfig>(),
             _ => &[],
         }
     }
@@ -162,7 +182,9 @@ impl InitConfig {
                 problems.require(mean.is_finite(), "mean", mean, "a finite number");
                 problems.require(*std >= 0.0 && std.is_finite(), "std", std, "a finite number, 0 or more");
             }
-            Self::XavierUniform(XavierConfig { gain }) | Self::XavierNormal(XavierConfig { gain }) => {
+            Self::XavierUniform(XavierConfig { gain })
+            | Self::XavierNormal(XavierConfig { gain })
+            | Self::Orthogonal(OrthogonalConfig { gain }) => {
                 problems.require(
                     *gain >= 0.0 && gain.is_finite(),
                     "gain",
@@ -196,6 +218,7 @@ impl InitConfig {
             }
             Self::KaimingUniform(config) => Distribution::Uniform { bound: 3f64.sqrt() * kaiming(config) },
             Self::KaimingNormal(config) => Distribution::Normal { mean: 0.0, std: kaiming(config) },
+            Self::Orthogonal(config) => Distribution::Orthogonal { gain: config.gain },
             Self::Zeros => Distribution::Zeros,
         }
     }
@@ -219,6 +242,10 @@ pub(super) enum Distribution {
     Normal {
         mean: f64,
         std: f64,
+    },
+    /// From all matrices with orthonormal rows or columns alike, times `gain`.
+    Orthogonal {
+        gain: f64,
     },
     Zeros,
 }

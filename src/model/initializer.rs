@@ -7,6 +7,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::init::{Distribution, InitConfig};
+use super::orthogonal;
 use crate::kernel::{Element, simd};
 use crate::rng::{Purpose, Stream};
 use crate::{Error, Result};
@@ -19,6 +20,20 @@ pub enum Role {
     LinearWeight = 0x0101,
     /// A linear layer's b.
     LinearBias = 0x0102,
+    /// A convolution's w.
+    ConvWeight = 0x0201,
+    /// A convolution's b.
+    ConvBias = 0x0202,
+    /// An embedding's w.
+    EmbeddingWeight = 0x0e01,
+    /// A recurrent layer's weight of the input.
+    RecurrentWeightIh = 0x0f01,
+    /// A recurrent layer's weight of the state.
+    RecurrentWeightHh = 0x0f02,
+    /// The bias beside the weight of the input.
+    RecurrentBiasIh = 0x0f03,
+    /// The bias beside the weight of the state.
+    RecurrentBiasHh = 0x0f04,
 }
 
 /// Draws the initial values of a model's parameters, a set for each run.
@@ -44,6 +59,21 @@ impl<'a> Initializer<'a> {
     /// `[R, shape…]` for a weight with `fans = [fan_in, fan_out]`.
     pub fn weight(&self, ordinal: u32, role: Role, shape: &[usize], fans: [usize; 2]) -> Result<Tensor> {
         self.draw(self.config.weight(fans), ordinal, role, shape)
+    }
+
+    /// As [`weight`](Self::weight), but from `default` where the user asked for nothing.
+    pub(super) fn weight_or(
+        &self,
+        default: Distribution,
+        ordinal: u32,
+        role: Role,
+        shape: &[usize],
+        fans: [usize; 2],
+    ) -> Result<Tensor> {
+        match self.config {
+            InitConfig::Default => self.draw(default, ordinal, role, shape),
+            _ => self.weight(ordinal, role, shape, fans),
+        }
     }
 
     /// `[R, shape…]` for the bias of a weight with `fan_in`.
@@ -87,19 +117,25 @@ impl<'a> Initializer<'a> {
             Error::Environment(format!("not enough memory for a parameter of shape {shape:?}"))
         })?;
         for seed in self.seeds {
-            from.append(Stream::new(*seed, Purpose::Init, ordinal, role as u32), count, &mut numbers);
+            from.append(Stream::new(*seed, Purpose::Init, ordinal, role as u32), shape, &mut numbers);
         }
         Ok(Tensor::from_vec(numbers, self.with_runs(shape), self.device)?)
     }
 }
 
 impl Distribution {
-    fn append<T: Element>(self, stream: Stream, count: usize, out: &mut Vec<T>) {
+    fn append<T: Element>(self, stream: Stream, shape: &[usize], out: &mut Vec<T>) {
+        let count = shape.iter().product();
         match self {
             Self::Uniform { bound } => simd(|| append_uniform(stream, bound, count, out)),
             Self::Normal { mean, std } => {
                 let mut draws = stream.draws();
                 out.extend((0..count).map(|_| T::of(mean + std * draws.normal())));
+            }
+            Self::Orthogonal { gain } => {
+                let rows = shape.first().copied().unwrap_or(1);
+                let numbers = orthogonal::draw(stream, rows, count / rows.max(1));
+                out.extend(numbers.into_iter().map(|number| T::of(gain * number)));
             }
             Self::Zeros => out.resize(out.len() + count, T::ZERO),
         }

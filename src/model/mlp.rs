@@ -49,6 +49,21 @@ pub enum ActivationPosition {
     AfterRegularizer,
 }
 
+impl ActivationPosition {
+    /// What stands behind the layer with the weights of a block.
+    pub(super) fn arrange(
+        self,
+        activation: &ActivationConfig,
+        regularizer: &RegularizerList,
+    ) -> Vec<LayerConfig> {
+        let activation: Vec<LayerConfig> = activation.layer().into_iter().collect();
+        match self {
+            Self::BeforeRegularizer => [activation, regularizer.layers()].concat(),
+            Self::AfterRegularizer => [regularizer.layers(), activation].concat(),
+        }
+    }
+}
+
 impl Default for MlpConfig {
     fn default() -> Self {
         Written::default().into()
@@ -119,15 +134,8 @@ impl MlpConfig {
 
     /// The layers themselves.
     pub fn layers(&self, inputs: usize, outputs: usize) -> Vec<LayerConfig> {
-        let linear = |out_features| LayerConfig::Linear(LinearConfig { out_features, bias: true });
-        let activation: Vec<LayerConfig> =
-            self.activation.function().map(LayerConfig::Activation).into_iter().collect();
-        let regularizers = self.regularizer.layers();
-        let behind = match self.activation_position {
-            ActivationPosition::BeforeRegularizer => [activation, regularizers],
-            ActivationPosition::AfterRegularizer => [regularizers, activation],
-        }
-        .concat();
+        let linear = |out_features| LayerConfig::Linear(LinearConfig::new(out_features));
+        let behind = self.activation_position.arrange(&self.activation, &self.regularizer);
         let mut layers = Vec::new();
         for width in self.hidden_widths(inputs, outputs) {
             layers.push(linear(width));

@@ -9,25 +9,37 @@
 //! What lies here knows nothing of losses, optimizers, data sources or files but for reading weights.
 
 mod access;
+mod chain;
+mod cnn;
 mod config;
 pub mod init;
 pub mod initializer;
 pub mod layer;
 mod mlp;
 mod network;
+mod orthogonal;
 mod parameter;
+mod pool;
 mod regularizer;
+mod rnn;
+mod sequential;
+mod shapes;
+pub mod state_dict;
 mod summary;
 mod transfer;
 mod weights;
 
+pub use cnn::{CnnConfig, HeadConfig};
 pub use config::{ArchitectureConfig, ModelConfig, ModelSettings};
 pub use init::InitConfig;
 pub use layer::{Layer, LayerConfig, Mode, Pass};
 pub use mlp::{ActivationPosition, MlpConfig};
 pub use network::Model;
 pub use parameter::Parameter;
+pub use pool::{PoolConfig, PoolWindowConfig};
 pub use regularizer::{RegularizerConfig, RegularizerList};
+pub use rnn::{CellKind, RnnConfig, RnnPooling};
+pub use sequential::SequentialConfig;
 pub use summary::{Summary, SummaryRow};
 pub use transfer::{Match, TransferReport};
-pub use weights::read_tensors;
+pub use weights::{read_tensors, read_tensors_from};

@@ -2,10 +2,11 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::chain::{Chain, Ordinals, Place};
 use super::config::ModelConfig;
 use super::initializer::Initializer;
-use super::layer::{Layer, Pass};
-use super::summary::{Summary, SummaryRow};
+use super::layer::Pass;
+use super::summary::Summary;
 use super::transfer::TransferReport;
 use super::{Parameter, weights};
 use crate::sample::SampleShape;
@@ -14,21 +15,15 @@ use crate::{Error, Result};
 /// A model with its weights.
 #[derive(Debug)]
 pub struct Model {
-    layers: Vec<Place>,
+    layers: Chain,
     /// Of one sample, as the data has it.
     input_shape: SampleShape,
     /// Of one sample, as the first layer wants it.
     first_shape: Vec<usize>,
+    /// Whether it wants images row by row.
+    reads_rows: bool,
     pub(super) device: Device,
     transferred: Option<TransferReport>,
-}
-
-/// A layer and its place in the list.
-#[derive(Debug)]
-pub(super) struct Place {
-    /// `layers.0`.
-    pub(super) name: String,
-    pub(super) layer: Box<dyn Layer>,
 }
 
 impl Model {
@@ -67,68 +62,61 @@ impl Model {
         let init = Initializer::new(&config.common.init, seeds, dtype, device);
         let first_shape = config.kind.first_shape(input_shape);
         let mut shape = first_shape.clone();
-        let mut layers = Vec::new();
-        let mut types: Vec<&str> = Vec::new();
-        for (index, layer) in config.kind.layers(input_shape, outputs)?.iter().enumerate() {
-            let ordinal = types.iter().filter(|name| **name == layer.type_name()).count();
-            let built = layer.build(&shape, ordinal as u32, &init)?;
-            layers.push(Place { name: format!("layers.{index}"), layer: built });
-            types.push(layer.type_name());
-            shape = layer.output_shape(&shape)?;
-        }
-        Ok(Self {
-            layers,
-            input_shape: input_shape.clone(),
-            first_shape,
-            device: device.clone(),
-            transferred: None,
-        })
+        let layers = config.kind.layers(input_shape, outputs)?;
+        let layers = Chain::build(&layers, "layers", &mut shape, &mut Ordinals::default(), &init)?;
+        let (input_shape, reads_rows) = (input_shape.clone(), config.kind.reads_rows());
+        let device = device.clone();
+        Ok(Self { layers, input_shape, first_shape, reads_rows, device, transferred: None })
     }
 
     /// Outputs `[R, B, …]` for samples `[R, B, …]` of the input shape.
     pub fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
-        let mut activation = self.arranged(input)?;
-        for Place { layer, .. } in &mut self.layers {
-            activation = layer.forward(&activation, pass)?;
-        }
-        Ok(activation)
+        let input = self.arranged(input)?;
+        self.layers.forward(&input, pass)
     }
 
     /// Sets the gradient of every trainable parameter for the gradient of the last training pass's output.
     ///
     /// No layer computes a gradient that no trainable parameter before it needs.
     pub fn backward(&mut self, gradient: &Tensor) -> Result<()> {
-        let trains = |place: &Place| place.layer.parameters().iter().any(|(_, one)| one.trainable);
-        let Some(first) = self.layers.iter().position(trains) else { return Ok(()) };
-        let mut gradient = gradient.clone();
-        for (index, Place { name, layer }) in self.layers.iter_mut().enumerate().skip(first).rev() {
-            match layer.backward(&gradient, index > first)? {
-                Some(input_gradient) => gradient = input_gradient,
-                None if index > first => {
-                    return Err(Error::Bug(format!("{name} gave no gradient of its input")));
-                }
-                None => {}
-            }
-        }
+        self.layers.backward(gradient, false)?;
         Ok(())
     }
 
-    /// `input` in the shape that the first layer wants; its numbers are not copied.
+    /// `input` in the shape that the first layer wants; its numbers are not copied but where channels change places.
     fn arranged(&self, input: &Tensor) -> Result<Tensor> {
         let dims = input.dims();
-        if dims.len() < 2 || dims[2..] != self.input_shape.dims()[..] {
+        if !self.fits(input) {
             let expected = &self.input_shape;
             return Err(Error::Bug(format!("a model of samples {expected} was given a batch {dims:?}")));
         }
+        if let SampleShape::Tokens { .. } = self.input_shape {
+            return Ok(input.clone());
+        }
         let shape: Vec<usize> = dims[..2].iter().chain(&self.first_shape).copied().collect();
+        let has_channels = dims.len() == 5 && dims[2] > 1;
+        if self.reads_rows && has_channels {
+            return Ok(input.transpose(2, 3)?.contiguous()?.reshape(shape)?);
+        }
         Ok(if shape == dims { input.clone() } else { input.reshape(shape)? })
+    }
+
+    /// Whether a batch is of samples as they were told; sequences of tokens may be shorter than the longest.
+    fn fits(&self, input: &Tensor) -> bool {
+        match (&self.input_shape, input.dims()) {
+            (SampleShape::Tokens { longest, .. }, [_, _, steps]) => {
+                input.dtype() == DType::U32 && steps <= longest
+            }
+            (SampleShape::Numbers(shape), [_, _, sides @ ..]) => sides == shape,
+            _ => false,
+        }
     }
 
     /// Parameters by name (`layers.0.weight`), in the order of the layers.
     pub fn parameters(&self) -> Vec<(String, &Parameter)> {
         let of = |place: &Place, name: &str| format!("{}.{name}", place.name);
-        self.layers
-            .iter()
+        self.places()
+            .into_iter()
             .flat_map(|place| {
                 place.layer.parameters().into_iter().map(move |(name, one)| (of(place, name), one))
             })
@@ -137,8 +125,8 @@ impl Model {
 
     /// As [`parameters`](Self::parameters), to be changed.
     pub fn parameters_mut(&mut self) -> Vec<(String, &mut Parameter)> {
-        self.layers
-            .iter_mut()
+        self.places_mut()
+            .into_iter()
             .flat_map(|Place { name: place, layer }| {
                 layer.parameters_mut().into_iter().map(move |(name, one)| (format!("{place}.{name}"), one))
             })
@@ -169,36 +157,27 @@ impl Model {
         &self.input_shape
     }
 
-    pub(super) fn places(&self) -> &[Place] {
-        &self.layers
+    /// Every layer, those of blocks among them, in `PyTorch`'s order.
+    pub(super) fn places(&self) -> Vec<&Place> {
+        self.layers.places()
     }
 
-    pub(super) fn places_mut(&mut self) -> &mut [Place] {
-        &mut self.layers
+    pub(super) fn places_mut(&mut self) -> Vec<&mut Place> {
+        self.layers.places_mut()
     }
 
     /// What stands where, and how much there is to train.
     pub fn summary(&self) -> Summary {
-        let mut shape = self.first_shape.clone();
         let mut rows = Vec::new();
-        let (mut parameters, mut trainable) = (0, 0);
-        for Place { name, layer } in &self.layers {
-            shape = layer.output_shape(&shape);
-            let mut count = 0;
-            for (_, one) in layer.parameters() {
-                let numbers: usize = one.value.dims().iter().skip(1).product();
-                count += numbers;
-                trainable += if one.trainable { numbers } else { 0 };
-            }
-            parameters += count;
-            rows.push(SummaryRow {
-                name: name.clone(),
-                kind: layer.describe(),
-                output_shape: shape.clone(),
-                parameters: count,
-            });
+        self.layers.append_rows(&mut self.first_shape.clone(), 0, &mut rows);
+        let numbers = |one: &&Parameter| one.value.dims().iter().skip(1).product::<usize>();
+        let all = self.weights();
+        Summary {
+            input_shape: self.input_shape.clone(),
+            rows,
+            parameters: all.iter().map(numbers).sum(),
+            trainable: all.iter().filter(|one| one.trainable).map(numbers).sum(),
         }
-        Summary { input_shape: self.input_shape.clone(), rows, parameters, trainable }
     }
 }
 
@@ -284,6 +263,93 @@ mod tests {
         Input: [1, 28, 28]
         Parameters: 103,002, trainable: 2,522
         ");
+    }
+
+    fn read(text: &str) -> ModelConfig {
+        crate::setting::read(&toml::Value::Table(toml::from_str(text).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn a_cnn_is_written_out_to_its_layers() {
+        let config =
+            read("kind = 'cnn'\nchannels = [8, 16]\nhead = { hidden = [32] }\nregularizer = 'layer_norm'");
+        let input = SampleShape::Numbers(vec![3, 9, 8]);
+        let model = Model::build(&config, &input, 10, 1, DType::F32, &Device::Cpu).unwrap();
+        let summary = model.summary();
+        insta::assert_snapshot!(summary, @r"
+        Layer      Kind                                     Output      Parameters
+        layers.0   Conv2d(3, 8, kernel_size=3, padding=1)   [8, 9, 8]          224
+        layers.1   LayerNorm([8, 9, 8])                     [8, 9, 8]        1,152
+        layers.2   ReLU                                     [8, 9, 8]            -
+        layers.3   MaxPool2d(2)                             [8, 4, 4]            -
+        layers.4   Conv2d(8, 16, kernel_size=3, padding=1)  [16, 4, 4]       1,168
+        layers.5   LayerNorm([16, 4, 4])                    [16, 4, 4]         512
+        layers.6   ReLU                                     [16, 4, 4]           -
+        layers.7   MaxPool2d(2)                             [16, 2, 2]           -
+        layers.8   Flatten                                  [64]                 -
+        layers.9   Dropout(0.5)                             [64]                 -
+        layers.10  Linear(64, 32)                           [32]             2,080
+        layers.11  ReLU                                     [32]                 -
+        layers.12  Dropout(0)                               [32]                 -
+        layers.13  Linear(32, 10)                           [10]               330
+        Input: [3, 9, 8]
+        Parameters: 5,466, trainable: 5,466
+        ");
+        assert_eq!(config.parameter_count(&input, 10).unwrap(), summary.parameters as u64);
+        // PyTorch 2.15: sum(p.numel() …) of the notes' network for 3 × 32 × 32 pixels, 32-64-128 and 512-256.
+        let notes = read("kind = 'cnn'");
+        let count = notes.parameter_count(&SampleShape::Numbers(vec![3, 32, 32]), 10).unwrap();
+        assert_eq!(count, 1_276_682);
+    }
+
+    #[test]
+    fn blocks_have_rows_of_their_own_and_those_of_their_layers() {
+        let text = "kind = 'sequential'
+            layers = [
+                { kind = 'conv2d', out_channels = 4, kernel_size = 3, padding = 1 },
+                { kind = 'residual', layers = [
+                    { kind = 'conv2d', out_channels = 8, kernel_size = 3, stride = 2, padding = 1, bias = false },
+                    'batch_norm',
+                    { kind = 'residual', layers = ['gelu'] },
+                ], shortcut = [{ kind = 'conv2d', out_channels = 8, kernel_size = 1, stride = 2 }] },
+                { kind = 'adaptive_avg_pool2d', output_size = 1 },
+                'flatten',
+                'linear',
+            ]";
+        let config = read(text);
+        let input = SampleShape::Numbers(vec![1, 8, 8]);
+        let mut model = Model::build(&config, &input, 10, 1, DType::F32, &Device::Cpu).unwrap();
+        let summary = model.summary();
+        insta::assert_snapshot!(summary, @r"
+        Layer                           Kind                                                          Output     Parameters
+        layers.0                        Conv2d(1, 4, kernel_size=3, padding=1)                        [4, 8, 8]          40
+        layers.1                        Residual                                                      [8, 4, 4]           -
+          layers.1.layers.0             Conv2d(4, 8, kernel_size=3, stride=2, padding=1, bias=False)  [8, 4, 4]         288
+          layers.1.layers.1             BatchNorm2d(8)                                                [8, 4, 4]          16
+          layers.1.layers.2             Residual                                                      [8, 4, 4]           -
+            layers.1.layers.2.layers.0  GELU                                                          [8, 4, 4]           -
+          layers.1.shortcut.0           Conv2d(4, 8, kernel_size=1, stride=2)                         [8, 4, 4]          40
+        layers.2                        AdaptiveAvgPool2d(1)                                          [8, 1, 1]           -
+        layers.3                        Flatten                                                       [8]                 -
+        layers.4                        Linear(8, 10)                                                 [10]               90
+        Input: [1, 8, 8]
+        Parameters: 474, trainable: 474
+        ");
+        assert_eq!(config.parameter_count(&input, 10).unwrap(), summary.parameters as u64);
+        assert!(config.needs_two_samples(&SampleShape::Numbers(vec![1, 1, 1]), 10).unwrap());
+        assert!(!config.needs_two_samples(&input, 10).unwrap());
+
+        // Weights and buffers of blocks are given out and taken in like all others.
+        let names: Vec<String> = model.tensors().unwrap().into_iter().map(|(name, _)| name).collect();
+        for name in ["layers.1.layers.0.weight", "layers.1.layers.1.running_var", "layers.1.shortcut.0.bias"]
+        {
+            assert!(names.iter().any(|known| known == name), "{name} is not in {names:?}");
+        }
+        let other = Model::build(&config, &input, 10, 2, DType::F32, &Device::Cpu).unwrap();
+        model.load_tensors(&other.tensors().unwrap(), true).unwrap();
+        for ((name, ours), (_, theirs)) in model.tensors().unwrap().iter().zip(other.tensors().unwrap()) {
+            assert_eq!(numbers(ours), numbers(&theirs), "{name}");
+        }
     }
 
     /// ```python
@@ -423,7 +489,7 @@ mod tests {
         // The mask of the first dropout layer shows in the zeros behind it.
         let zeros = |mut model: Model, index: usize| -> Vec<bool> {
             let mut x = normal(3, &[1, 20, 4], DType::F32);
-            for place in &mut model.layers[..=index] {
+            for place in model.places_mut().into_iter().take(index + 1) {
                 x = place.layer.forward(&x, &PASS).unwrap();
             }
             numbers(&x).iter().map(|x| *x == 0.0).collect()
@@ -439,7 +505,7 @@ mod tests {
         let x = normal(1, &[1, 4, 2], DType::F64);
         assert!(model.assert_gradients().is_err());
         // Only the last linear layer trains: the pass must end there.
-        let last = model.layers.len() - 1;
+        let last = model.places().len() - 1;
         for (name, one) in model.parameters_mut() {
             one.trainable = name.starts_with(&format!("layers.{last}."));
         }

@@ -13,6 +13,7 @@ use super::config::NoKeys;
 use super::layer::LayerConfig;
 use super::layer::batch_norm::BatchNormConfig;
 use super::layer::dropout::DropoutConfig;
+use super::layer::layer_norm::LayerNormConfig;
 use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
 
 /// One regularizer.
@@ -24,17 +25,20 @@ pub enum RegularizerConfig {
     None,
     /// Normalisation over the batch.
     BatchNorm(BatchNormConfig),
+    /// Normalisation of every sample by itself.
+    LayerNorm(LayerNormConfig),
     /// Random zeros.
     Dropout(DropoutConfig),
 }
 
 impl Kind for RegularizerConfig {
-    const KINDS: &'static [&'static str] = &["none", "batch_norm", "dropout"];
+    const KINDS: &'static [&'static str] = &["none", "batch_norm", "layer_norm", "dropout"];
     const DEFAULT: Option<&'static str> = Some("batch_norm");
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
         match kind {
             "batch_norm" => BatchNormConfig::deserialize(rest).map(Self::BatchNorm),
+            "layer_norm" => LayerNormConfig::deserialize(rest).map(Self::LayerNorm),
             "dropout" => DropoutConfig::deserialize(rest).map(Self::Dropout),
             _ => NoKeys::deserialize(rest).map(|_| Self::None),
         }
@@ -43,6 +47,7 @@ impl Kind for RegularizerConfig {
     fn keys(kind: &str) -> &'static [&'static str] {
         match kind {
             "batch_norm" => keys_of::<BatchNormConfig>(),
+            "layer_norm" => keys_of::<LayerNormConfig>(),
             "dropout" => keys_of::<DropoutConfig>(),
             _ => &[],
         }
@@ -60,6 +65,7 @@ impl RegularizerConfig {
         match self {
             Self::None => {}
             Self::BatchNorm(config) => config.check(problems),
+            Self::LayerNorm(config) => config.check(problems),
             Self::Dropout(config) => config.check(problems),
         }
     }
@@ -68,6 +74,7 @@ impl RegularizerConfig {
         match self {
             Self::None => None,
             Self::BatchNorm(config) => Some(LayerConfig::BatchNorm(config.clone())),
+            Self::LayerNorm(config) => Some(LayerConfig::LayerNorm(config.clone())),
             Self::Dropout(config) => Some(LayerConfig::Dropout(config.clone())),
         }
     }

@@ -22,11 +22,13 @@ pub struct Summary {
 pub struct SummaryRow {
     /// `layers.0`: what its tensors are called.
     pub name: String,
+    /// How many residual blocks it is in.
+    pub depth: usize,
     /// `Linear(784, 630)`.
     pub kind: String,
     /// The shape of one output sample.
     pub output_shape: Vec<usize>,
-    /// Numbers in its parameters.
+    /// Numbers in its parameters; of a block 0, for its layers have rows of their own.
     pub parameters: usize,
 }
 
@@ -35,7 +37,7 @@ impl fmt::Display for Summary {
         let mut lines = vec![["Layer", "Kind", "Output", "Parameters"].map(str::to_owned)];
         lines.extend(self.rows.iter().map(|row| {
             let parameters = if row.parameters == 0 { "-".to_owned() } else { grouped(row.parameters) };
-            [row.name.clone(), row.kind.clone(), shape(&row.output_shape), parameters]
+            [indented(row), row.kind.clone(), shape(&row.output_shape), parameters]
         }));
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let [name, kind, output, parameters] = [width(0), width(1), width(2), width(3)];
@@ -47,6 +49,11 @@ impl fmt::Display for Summary {
         let (total, trainable) = (grouped(self.parameters), grouped(self.trainable));
         write!(f, "Parameters: {total}, trainable: {trainable}")
     }
+}
+
+/// The name, two spaces further in for every block around it.
+fn indented(row: &SummaryRow) -> String {
+    format!("{}{}", "  ".repeat(row.depth), row.name)
 }
 
 fn shape(dims: &[usize]) -> String {

@@ -4,6 +4,7 @@
 //! run axis is left out.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -12,7 +13,8 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::Metadata;
 
-use super::network::{Model, Place};
+use super::chain::Place;
+use super::network::Model;
 use crate::{Error, Result};
 
 /// `PyTorch` writes it, and a file from elsewhere may lack it: nothing is computed from it.
@@ -108,7 +110,13 @@ fn check_fit(own: &[(String, Tensor)], given: &BTreeMap<&str, &Tensor>, strict: 
 /// The header is read first and compared with the file's size, so that a damaged or foreign file is an
 /// [`Error::Unreadable`] before any of its data is in memory.
 pub fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>> {
-    let bytes = read_checked(path)?;
+    let (file, size) = open_file(path)?;
+    read_tensors_from(path, file, size)
+}
+
+/// As [`read_tensors`], from a source of `size` bytes that is open already; `path` is what errors call it.
+pub fn read_tensors_from(path: &Path, source: impl Read, size: u64) -> Result<Vec<(String, Tensor)>> {
+    let bytes = read_checked(path, source, size)?;
     let damaged = |error: safetensors::SafeTensorError| unreadable(path, &error);
     let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
     let mut names = file.names();
@@ -129,7 +137,8 @@ pub fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>> {
     Ok(tensors)
 }
 
-fn read_checked(path: &Path) -> Result<Vec<u8>> {
+/// Opens a file that was named in the settings; how many bytes it has.
+pub(super) fn open_file(path: &Path) -> Result<(File, u64)> {
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Error::unreadable(path, "there is no such file"),
         _ => Error::io("read", path)(error),
@@ -139,25 +148,29 @@ fn read_checked(path: &Path) -> Result<Vec<u8>> {
     if !about.is_file() {
         return Err(Error::unreadable(path, "it is not a file"));
     }
-    let mut file = std::fs::File::open(path).map_err(failed)?;
+    Ok((File::open(path).map_err(failed)?, about.len()))
+}
+
+/// The content of a file that is as long as its header says.
+fn read_checked(path: &Path, mut source: impl Read, size: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut take = |bytes: &mut Vec<u8>, count: u64| -> Result<()> {
         let wanted = bytes.len() as u64 + count;
-        (&mut file).take(count).read_to_end(bytes).map_err(Error::io("read", path))?;
+        source.by_ref().take(count).read_to_end(bytes).map_err(Error::io("read", path))?;
         if bytes.len() as u64 == wanted { Ok(()) } else { Err(unreadable(path, &"it is cut off")) }
     };
     take(&mut bytes, 8)?;
     let mut length = [0; 8];
     length.copy_from_slice(&bytes);
     let header = u64::from_le_bytes(length);
-    if header > MAX_HEADER_BYTES || header > about.len() {
+    if header > MAX_HEADER_BYTES || header > size {
         return Err(unreadable(path, &"its header would be longer than the file"));
     }
     take(&mut bytes, header)?;
     let metadata: Metadata = serde_json::from_slice(&bytes[8..]).map_err(|error| unreadable(path, &error))?;
     let data = metadata.data_len() as u64;
-    if (8 + header).checked_add(data) != Some(about.len()) {
-        let (stated, found) = (data, about.len().saturating_sub(8 + header));
+    if (8 + header).checked_add(data) != Some(size) {
+        let (stated, found) = (data, size.saturating_sub(8 + header));
         return Err(unreadable(path, &format!("it should have {stated} bytes of tensors and has {found}")));
     }
     take(&mut bytes, data)?;

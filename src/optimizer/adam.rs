@@ -4,8 +4,9 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::grouping::Grouping;
 use super::slots::{Buffers, Slots};
-use super::{Optimizer, check_decay, check_lr};
+use super::{Optimizer, Pace, check_betas, check_decay, check_lr, check_not_negative};
 use crate::Result;
 use crate::kernel::update::{AdamRun, Moments, adam};
 use crate::model::Parameter;
@@ -44,36 +45,29 @@ impl Default for AdamConfig {
 impl AdamConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         check_lr(self.lr, problems);
-        problems.within("betas", |problems| {
-            for (index, beta) in [self.betas.0, self.betas.1].into_iter().enumerate() {
-                if !(0.0..1.0).contains(&beta) {
-                    problems.within_entry(index, |problems| {
-                        let expected = "expected a number from 0 to below 1";
-                        problems.refuse("", format!("an entry of `betas` is {beta}"), expected);
-                    });
-                }
-            }
-        });
-        let holds = self.eps >= 0.0 && self.eps.is_finite();
-        problems.require(holds, "eps", self.eps, "a number, 0 or more");
+        check_betas(self.betas, problems);
+        check_not_negative("eps", self.eps, problems);
         check_decay(self.weight_decay, problems);
     }
 
-    pub(super) fn build(&self, parameters: &[&Parameter]) -> Result<Box<dyn Optimizer>> {
-        self.build_with(Decay::Penalty, parameters)
+    pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+        self.build_with(Decay::Penalty, grouping)
     }
 
     /// The optimizer with `weight_decay` in the role `decay`.
-    pub(super) fn build_with(&self, decay: Decay, parameters: &[&Parameter]) -> Result<Box<dyn Optimizer>> {
-        let moments = |value: &Tensor| -> Result<Moments> {
-            Ok(Moments {
-                first: value.zeros_like()?,
-                second: value.zeros_like()?,
-                peak: self.amsgrad.then(|| value.zeros_like()).transpose()?,
-            })
-        };
-        Ok(Box::new(Adam { config: self.clone(), decay, slots: Slots::new(parameters, moments)? }))
+    pub(super) fn build_with(&self, decay: Decay, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+        let slots = Slots::new(grouping, |value| moments(value, self.amsgrad))?;
+        Ok(Box::new(Adam { config: self.clone(), decay, slots }))
     }
+}
+
+/// No moments yet.
+pub(super) fn moments(value: &Tensor, amsgrad: bool) -> Result<Moments> {
+    Ok(Moments {
+        first: value.zeros_like()?,
+        second: value.zeros_like()?,
+        peak: amsgrad.then(|| value.zeros_like()).transpose()?,
+    })
 }
 
 /// What `weight_decay` does.
@@ -106,22 +100,21 @@ struct Adam {
 }
 
 impl Optimizer for Adam {
-    fn step(&mut self, parameters: &mut [&mut Parameter], rates: &[f64]) -> Result<()> {
-        let AdamConfig { betas, eps, weight_decay, .. } = self.config;
+    fn step(&mut self, parameters: &mut [&mut Parameter], paces: &[Pace]) -> Result<()> {
+        let AdamConfig { betas, eps, .. } = self.config;
+        let decay = self.decay;
         let step = self.slots.advance() as f64;
-        let first_correction = 1.0 - libm::pow(betas.0, step);
-        let second_correction = 1.0 - libm::pow(betas.1, step);
-        let run = |rate: &f64| {
-            let (shrink, penalty) = match self.decay {
+        let root_correction = 1.0 / (1.0 - libm::pow(betas.1, step)).sqrt();
+        let scalars = |_, pace: &Pace, weight_decay: f64| {
+            let (shrink, penalty) = match decay {
                 Decay::Penalty => (1.0, weight_decay),
-                Decay::Decoupled => (1.0 - rate * weight_decay, 0.0),
+                Decay::Decoupled => (1.0 - pace.rate * weight_decay, 0.0),
             };
-            let step_size = rate / first_correction;
-            let root_correction = 1.0 / second_correction.sqrt();
+            let betas = (pace.momentum.unwrap_or(betas.0), betas.1);
+            let step_size = pace.rate / (1.0 - libm::pow(betas.0, step));
             AdamRun { shrink, penalty, betas, eps, step_size, root_correction }
         };
-        let runs: Vec<AdamRun> = rates.iter().map(run).collect();
-        self.slots.update(parameters, |value, gradient, moments| adam(value, gradient, moments, &runs))
+        self.slots.update(parameters, paces, scalars, adam)
     }
 
     fn state(&self) -> Result<Vec<(String, Tensor)>> {

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::adam::{AdamConfig, Decay};
+use super::grouping::Grouping;
 use super::{Optimizer, Result};
-use crate::model::Parameter;
 use crate::setting::Problems;
 
 /// As [`AdamConfig`], but θ ← θ − lr · `weight_decay` · θ before the step, and g is the gradient alone.
@@ -42,8 +42,8 @@ impl AdamWConfig {
         self.adam().check(problems);
     }
 
-    pub(super) fn build(&self, parameters: &[&Parameter]) -> Result<Box<dyn Optimizer>> {
-        self.adam().build_with(Decay::Decoupled, parameters)
+    pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+        self.adam().build_with(Decay::Decoupled, grouping)
     }
 
     fn adam(&self) -> AdamConfig {

@@ -3,8 +3,16 @@
 //! Each file holds one: its configuration, what it refuses, its saved state and its tests. The arithmetic
 //! lies in [`kernel::update`](crate::kernel::update); learning rates come with every step, from a schedule.
 
+mod adadelta;
+mod adagrad;
 mod adam;
 mod adamw;
+mod grouping;
+mod lion;
+mod nadam;
+mod radam;
+mod rmsprop;
+mod settings;
 mod sgd;
 mod slots;
 #[cfg(test)]
@@ -14,19 +22,27 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use adadelta::AdadeltaConfig;
+pub use adagrad::AdagradConfig;
 pub use adam::AdamConfig;
 pub use adamw::AdamWConfig;
+pub use lion::LionConfig;
+pub use nadam::NadamConfig;
+pub use radam::RadamConfig;
+pub use rmsprop::RmspropConfig;
+pub use settings::{GroupConfig, OptimizerConfig, OptimizerSettings};
 pub use sgd::SgdConfig;
 
+use self::grouping::Grouping;
 use crate::Result;
 use crate::model::Parameter;
 use crate::setting::{self, Kind, Problems};
 
-/// The settings under `optimizer`.
+/// The rule of the table `optimizer`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[schemars(transform = setting::by_kind::<Self>)]
-pub enum OptimizerConfig {
+pub enum RuleConfig {
     /// Stochastic gradient descent.
     Sgd(SgdConfig),
     /// Adam, with weight decay as an L2 penalty.
@@ -34,22 +50,41 @@ pub enum OptimizerConfig {
     /// Adam with decoupled weight decay.
     #[serde(rename = "adamw")]
     AdamW(AdamWConfig),
+    /// Adam that looks ahead along its momentum.
+    Nadam(NadamConfig),
+    /// Adam whose first steps, of too uncertain a size, are those of a momentum.
+    Radam(RadamConfig),
+    /// Gradients divided by the root of the running mean of their squares.
+    Rmsprop(RmspropConfig),
+    /// Gradients divided by the root of the sum of their squares.
+    Adagrad(AdagradConfig),
+    /// Steps whose size follows from that of the steps before.
+    Adadelta(AdadeltaConfig),
+    /// Steps of one size along the signs of a momentum.
+    Lion(LionConfig),
 }
 
-impl Default for OptimizerConfig {
+impl Default for RuleConfig {
     fn default() -> Self {
         Self::Adam(AdamConfig::default())
     }
 }
 
-impl Kind for OptimizerConfig {
-    const KINDS: &'static [&'static str] = &["sgd", "adam", "adamw"];
+impl Kind for RuleConfig {
+    const KINDS: &'static [&'static str] =
+        &["sgd", "adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "adadelta", "lion"];
     const DEFAULT: Option<&'static str> = Some("adam");
 
     fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
         match kind {
             "sgd" => SgdConfig::deserialize(rest).map(Self::Sgd),
             "adamw" => AdamWConfig::deserialize(rest).map(Self::AdamW),
+            "nadam" => NadamConfig::deserialize(rest).map(Self::Nadam),
+            "radam" => RadamConfig::deserialize(rest).map(Self::Radam),
+            "rmsprop" => RmspropConfig::deserialize(rest).map(Self::Rmsprop),
+            "adagrad" => AdagradConfig::deserialize(rest).map(Self::Adagrad),
+            "adadelta" => AdadeltaConfig::deserialize(rest).map(Self::Adadelta),
+            "lion" => LionConfig::deserialize(rest).map(Self::Lion),
             _ => AdamConfig::deserialize(rest).map(Self::Adam),
         }
     }
@@ -58,54 +93,104 @@ impl Kind for OptimizerConfig {
         match kind {
             "sgd" => setting::keys_of::<SgdConfig>(),
             "adamw" => setting::keys_of::<AdamWConfig>(),
+            "nadam" => setting::keys_of::<NadamConfig>(),
+            "radam" => setting::keys_of::<RadamConfig>(),
+            "rmsprop" => setting::keys_of::<RmspropConfig>(),
+            "adagrad" => setting::keys_of::<AdagradConfig>(),
+            "adadelta" => setting::keys_of::<AdadeltaConfig>(),
+            "lion" => setting::keys_of::<LionConfig>(),
             _ => setting::keys_of::<AdamConfig>(),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for OptimizerConfig {
+impl<'de> Deserialize<'de> for RuleConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         setting::read_kind(deserializer)
     }
 }
 
-impl OptimizerConfig {
-    /// The learning rate that a schedule starts from.
-    pub fn lr(&self) -> f64 {
+impl RuleConfig {
+    fn lr(&self) -> f64 {
         match self {
             Self::Sgd(config) => config.lr,
             Self::Adam(config) => config.lr,
             Self::AdamW(config) => config.lr,
+            Self::Nadam(config) => config.lr,
+            Self::Radam(config) => config.lr,
+            Self::Rmsprop(config) => config.lr,
+            Self::Adagrad(config) => config.lr,
+            Self::Adadelta(config) => config.lr,
+            Self::Lion(config) => config.lr,
         }
     }
 
-    /// Refuses what `torch.optim` refuses, a learning rate of 0 and numbers that are not finite.
-    pub fn check(&self, problems: &mut Problems) {
+    fn weight_decay(&self) -> f64 {
+        match self {
+            Self::Sgd(config) => config.weight_decay,
+            Self::Adam(config) => config.weight_decay,
+            Self::AdamW(config) => config.weight_decay,
+            Self::Nadam(config) => config.weight_decay,
+            Self::Radam(config) => config.weight_decay,
+            Self::Rmsprop(config) => config.weight_decay,
+            Self::Adagrad(config) => config.weight_decay,
+            Self::Adadelta(config) => config.weight_decay,
+            Self::Lion(config) => config.weight_decay,
+        }
+    }
+
+    /// Whether there is a momentum, or a first beta, that a schedule can change.
+    pub fn has_momentum(&self) -> bool {
+        !matches!(self, Self::Adagrad(_) | Self::Adadelta(_))
+    }
+
+    fn check(&self, problems: &mut Problems) {
         match self {
             Self::Sgd(config) => config.check(problems),
             Self::Adam(config) => config.check(problems),
             Self::AdamW(config) => config.check(problems),
+            Self::Nadam(config) => config.check(problems),
+            Self::Radam(config) => config.check(problems),
+            Self::Rmsprop(config) => config.check(problems),
+            Self::Adagrad(config) => config.check(problems),
+            Self::Adadelta(config) => config.check(problems),
+            Self::Lion(config) => config.check(problems),
         }
     }
 
-    /// The optimizer for `parameters`, whose order is that of every later call; state only for the trainable.
-    pub fn build(&self, parameters: &[&Parameter]) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         match self {
-            Self::Sgd(config) => config.build(parameters),
-            Self::Adam(config) => config.build(parameters),
-            Self::AdamW(config) => config.build(parameters),
+            Self::Sgd(config) => config.build(grouping, cycles_momentum),
+            Self::Adam(config) => config.build(grouping),
+            Self::AdamW(config) => config.build(grouping),
+            Self::Nadam(config) => config.build(grouping),
+            Self::Radam(config) => config.build(grouping),
+            Self::Rmsprop(config) => config.build(grouping, cycles_momentum),
+            Self::Adagrad(config) => config.build(grouping),
+            Self::Adadelta(config) => config.build(grouping),
+            Self::Lion(config) => config.build(grouping),
         }
     }
 }
 
+/// What a schedule says of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// The learning rate.
+    pub rate: f64,
+    /// What stands in the place of the configured momentum, or of the first beta.
+    pub momentum: Option<f64>,
+}
+
 /// A rule that moves parameters along their gradients.
 pub trait Optimizer: Send {
-    /// Moves every trainable parameter once; `rates` holds a learning rate for each of the R runs.
+    /// Moves every trainable parameter once; `paces` holds, for the parameters in no group and then for each
+    /// group, one for each of the R runs.
     ///
     /// # Errors
     /// [`Error::Bug`](crate::Error::Bug) if a trainable parameter has no gradient, or if the parameters are not
     /// those that the optimizer was built for.
-    fn step(&mut self, parameters: &mut [&mut Parameter], rates: &[f64]) -> Result<()>;
+    fn step(&mut self, parameters: &mut [&mut Parameter], paces: &[Pace]) -> Result<()>;
 
     /// All that a resume needs: `step` (i64, the steps taken) and the buffers by the index of their parameter,
     /// `0.exp_avg`. The tensors may share storage with the optimizer: the next step changes them.
@@ -124,8 +209,25 @@ fn check_lr(lr: f64, problems: &mut Problems) {
 }
 
 fn check_decay(weight_decay: f64, problems: &mut Problems) {
-    let holds = weight_decay >= 0.0 && weight_decay.is_finite();
-    problems.require(holds, "weight_decay", weight_decay, "a number, 0 or more");
+    check_not_negative("weight_decay", weight_decay, problems);
+}
+
+fn check_not_negative(key: &str, value: f64, problems: &mut Problems) {
+    problems.require(value >= 0.0 && value.is_finite(), key, value, "a number, 0 or more");
+}
+
+/// Refuses betas that would keep everything or more.
+fn check_betas(betas: (f64, f64), problems: &mut Problems) {
+    problems.within("betas", |problems| {
+        for (index, beta) in [betas.0, betas.1].into_iter().enumerate() {
+            if !(0.0..1.0).contains(&beta) {
+                problems.within_entry(index, |problems| {
+                    let expected = "expected a number from 0 to below 1";
+                    problems.refuse("", format!("an entry of `betas` is {beta}"), expected);
+                });
+            }
+        }
+    });
 }
 
 #[cfg(test)]
@@ -144,44 +246,112 @@ mod tests {
 
     #[test]
     fn every_kind_is_written_as_it_is_read() {
-        for kind in OptimizerConfig::KINDS {
+        for kind in RuleConfig::KINDS {
             let config = read(&format!("kind = '{kind}'"));
             let written = toml::to_string(&config).unwrap();
             assert!(written.starts_with(&format!("kind = \"{kind}\"\n")), "{written}");
             assert_eq!(read(&written), config);
             let keys: Vec<&str> =
                 written.lines().skip(1).filter_map(|line| line.split(" = ").next()).collect();
-            assert_eq!(keys, OptimizerConfig::keys(kind));
+            assert_eq!(keys, [RuleConfig::keys(kind), &["decay_bias"]].concat());
             assert_eq!(problems(&written), [""; 0]);
-            assert!((config.lr() - 1e-3).abs() < f64::EPSILON);
+
+            let groups =
+                "decay_bias = false\ngroups = [{ match = 'layers.0', lr = 0.5 }, { match = 'layers.1' }]";
+            let config = read(&format!("kind = '{kind}'\nlr = 0.25\n{groups}"));
+            assert_eq!(read(&toml::to_string(&config).unwrap()), config);
+            assert_eq!(config.rates(), [0.25, 0.5, 0.25]);
         }
         assert_eq!(read(""), OptimizerConfig::default());
     }
 
+    /// Those of `torch.optim`, but that SGD has a learning rate as well; Lion's are those of its paper's code.
     #[test]
     fn defaults_are_those_of_pytorch() {
-        let moments = "lr = 0.001\nbetas = [0.9, 0.999]\neps = 1e-8\n";
-        assert_eq!(
-            read("kind = 'adam'"),
-            read(&format!("kind = 'adam'\n{moments}weight_decay = 0\namsgrad = false"))
-        );
-        assert_eq!(
-            read("kind = 'adamw'"),
-            read(&format!("kind = 'adamw'\n{moments}weight_decay = 0.01\namsgrad = false"))
-        );
-        let sgd = "lr = 0.001\nmomentum = 0\ndampening = 0\nnesterov = false\nweight_decay = 0";
-        assert_eq!(read("kind = 'sgd'"), read(&format!("kind = 'sgd'\n{sgd}")));
+        let moments = "betas = [0.9, 0.999]\neps = 1e-8\n";
+        for (kind, defaults) in [
+            ("sgd", "lr = 0.001\nmomentum = 0\ndampening = 0\nnesterov = false\nweight_decay = 0"),
+            ("adam", &format!("{moments}lr = 0.001\nweight_decay = 0\namsgrad = false")),
+            ("adamw", &format!("{moments}lr = 0.001\nweight_decay = 0.01\namsgrad = false")),
+            ("nadam", &format!("{moments}lr = 0.002\nweight_decay = 0\nmomentum_decay = 0.004")),
+            ("radam", &format!("{moments}lr = 0.001\nweight_decay = 0")),
+            (
+                "rmsprop",
+                "lr = 0.01\nalpha = 0.99\neps = 1e-8\nweight_decay = 0\nmomentum = 0\ncentered = false",
+            ),
+            (
+                "adagrad",
+                "lr = 0.01\nlr_decay = 0\nweight_decay = 0\ninitial_accumulator_value = 0\neps = 1e-10",
+            ),
+            ("adadelta", "lr = 1\nrho = 0.9\neps = 1e-6\nweight_decay = 0"),
+            ("lion", "lr = 1e-4\nbetas = [0.9, 0.99]\nweight_decay = 0"),
+        ] {
+            let short = format!("kind = '{kind}'");
+            let long = format!("{short}\n{defaults}\ndecay_bias = true\ngroups = []");
+            assert_eq!(read(&short), read(&long), "{kind}");
+        }
     }
 
     #[test]
     fn what_cannot_work_is_refused_at_its_key() {
-        assert_eq!(problems("lr = 0\nweight_decay = -1"), ["lr", "weight_decay"]);
-        assert_eq!(problems("kind = 'adamw'\nlr = nan\neps = -1e-9"), ["lr", "eps"]);
-        assert_eq!(problems("betas = [1.0, -0.1]"), ["betas[0]", "betas[1]"]);
-        assert_eq!(problems("kind = 'sgd'\nlr = inf\nweight_decay = inf"), ["lr", "weight_decay"]);
-        assert_eq!(problems("kind = 'sgd'\nmomentum = -0.1\ndampening = inf"), ["momentum", "dampening"]);
-        assert_eq!(problems("kind = 'sgd'\nnesterov = true"), ["nesterov"]);
-        assert_eq!(problems("kind = 'sgd'\nnesterov = true\nmomentum = 0.9\ndampening = 0.1"), ["nesterov"]);
-        assert_eq!(problems("kind = 'sgd'\nnesterov = true\nmomentum = 0.9"), [""; 0]);
+        for (text, at) in [
+            ("lr = 0\nweight_decay = -1", &["lr", "weight_decay"][..]),
+            ("kind = 'adamw'\nlr = nan\neps = -1e-9", &["lr", "eps"]),
+            ("betas = [1.0, -0.1]", &["betas[0]", "betas[1]"]),
+            ("kind = 'sgd'\nlr = inf\nweight_decay = inf", &["lr", "weight_decay"]),
+            ("kind = 'sgd'\nmomentum = -0.1\ndampening = inf", &["momentum", "dampening"]),
+            ("kind = 'sgd'\nnesterov = true", &["nesterov"]),
+            ("kind = 'sgd'\nnesterov = true\nmomentum = 0.9\ndampening = 0.1", &["nesterov"]),
+            ("kind = 'sgd'\nnesterov = true\nmomentum = 0.9", &[]),
+            (
+                "kind = 'nadam'\nlr = 0\nbetas = [1, 0]\neps = -1\nweight_decay = -1\nmomentum_decay = -1",
+                &["lr", "betas[0]", "eps", "weight_decay", "momentum_decay"],
+            ),
+            (
+                "kind = 'radam'\nlr = -1\nbetas = [0, 1]\neps = nan\nweight_decay = inf",
+                &["lr", "betas[1]", "eps", "weight_decay"],
+            ),
+            (
+                "kind = 'rmsprop'\nlr = 0\nalpha = 1.1\neps = -1\nweight_decay = -1\nmomentum = -1",
+                &["lr", "alpha", "eps", "weight_decay", "momentum"],
+            ),
+            (
+                "kind = 'adagrad'\nlr = 0\nlr_decay = -1\nweight_decay = -1\ninitial_accumulator_value = -1\neps = -1",
+                &["lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"],
+            ),
+            (
+                "kind = 'adadelta'\nlr = 0\nrho = -0.1\neps = -1\nweight_decay = -1",
+                &["lr", "rho", "eps", "weight_decay"],
+            ),
+            (
+                "kind = 'lion'\nlr = 0\nbetas = [1, 1]\nweight_decay = -1",
+                &["lr", "betas[0]", "betas[1]", "weight_decay"],
+            ),
+            (
+                "groups = [{ match = 'layers.0' }, { match = '', lr = 0, weight_decay = -1 }]",
+                &["groups[1].match", "groups[1].lr", "groups[1].weight_decay"],
+            ),
+        ] {
+            assert_eq!(problems(text), at, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_group_without_a_parameter_is_refused() {
+        let names = ["layers.0.weight", "layers.0.bias", "layers.01.weight"];
+        let refused = |groups: &str| {
+            let checked = read(&format!("groups = [{groups}]")).check_names(&names);
+            checked.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        assert_eq!(refused("{ match = 'layers.0' }, { match = 'layers.01.weight' }"), "");
+        assert_eq!(
+            refused("{ match = 'layers.0' }, { match = 'layers.2' }"),
+            "optimizer.groups[1] matches no parameter: there is no \"layers.2\" among layers.0.weight, \
+             layers.0.bias, layers.01.weight"
+        );
+        assert_eq!(
+            refused("{ match = 'layers' }, { match = 'layers.0.bias' }"),
+            "optimizer.groups[1] is left without a parameter: the groups before it take all of \"layers.0.bias\""
+        );
     }
 }

@@ -4,8 +4,9 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::grouping::Grouping;
 use super::slots::{Buffers, Slots};
-use super::{Optimizer, check_decay, check_lr};
+use super::{Optimizer, Pace, check_decay, check_lr};
 use crate::Result;
 use crate::kernel::update::{Momentum, SgdRun, sgd};
 use crate::model::Parameter;
@@ -53,11 +54,11 @@ impl SgdConfig {
         }
     }
 
-    pub(super) fn build(&self, parameters: &[&Parameter]) -> Result<Box<dyn Optimizer>> {
-        let buffer = |value: &Tensor| -> Result<Buffer> {
-            Ok(Buffer((self.momentum != 0.0).then(|| value.zeros_like()).transpose()?))
-        };
-        Ok(Box::new(Sgd { config: self.clone(), slots: Slots::new(parameters, buffer)? }))
+    pub(super) fn build(&self, grouping: &Grouping<'_>, cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
+        let keeps = self.momentum != 0.0 || cycles_momentum;
+        let buffer =
+            |value: &Tensor| -> Result<Buffer> { Ok(Buffer(keeps.then(|| value.zeros_like()).transpose()?)) };
+        Ok(Box::new(Sgd { config: self.clone(), slots: Slots::new(grouping, buffer)? }))
     }
 }
 
@@ -80,14 +81,16 @@ struct Sgd {
 }
 
 impl Optimizer for Sgd {
-    fn step(&mut self, parameters: &mut [&mut Parameter], rates: &[f64]) -> Result<()> {
-        let SgdConfig { momentum, dampening, nesterov, weight_decay, .. } = self.config;
+    fn step(&mut self, parameters: &mut [&mut Parameter], paces: &[Pace]) -> Result<()> {
+        let SgdConfig { momentum, dampening, nesterov, .. } = self.config;
         let first = self.slots.advance() == 1;
-        let run = |rate: &f64| SgdRun { rate: *rate, decay: weight_decay, momentum, dampening };
-        let runs: Vec<SgdRun> = rates.iter().map(run).collect();
-        self.slots.update(parameters, |value, gradient, Buffer(buffer)| {
+        let scalars = |_, pace: &Pace, decay: f64| {
+            let momentum = pace.momentum.unwrap_or(momentum);
+            SgdRun { rate: pace.rate, decay, momentum, dampening }
+        };
+        self.slots.update(parameters, paces, scalars, |value, gradient, Buffer(buffer), runs| {
             let momentum = buffer.as_mut().map(|buffer| Momentum { buffer, first, nesterov });
-            sgd(value, gradient, momentum, &runs)
+            sgd(value, gradient, momentum, runs)
         })
     }
 

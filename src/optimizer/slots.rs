@@ -2,6 +2,8 @@
 
 use candle_core::{DType, Tensor};
 
+use super::Pace;
+use super::grouping::{Grouping, Share};
 use crate::model::Parameter;
 use crate::{Error, Result};
 
@@ -20,14 +22,24 @@ pub(super) trait Buffers {
 #[derive(Debug)]
 pub(super) struct Slots<S> {
     step: u64,
-    slots: Vec<Option<S>>,
+    kept: Vec<Option<S>>,
+    /// The index of each parameter's share.
+    share_of: Vec<usize>,
+    shares: Vec<Share>,
+    groups: usize,
 }
 
 impl<S: Buffers> Slots<S> {
     /// `empty` makes the buffers for a value.
-    pub fn new(parameters: &[&Parameter], empty: impl Fn(&Tensor) -> Result<S>) -> Result<Self> {
+    pub fn new(grouping: &Grouping<'_>, empty: impl Fn(&Tensor) -> Result<S>) -> Result<Self> {
         let slot = |parameter: &&Parameter| parameter.trainable.then(|| empty(&parameter.value)).transpose();
-        Ok(Self { step: 0, slots: parameters.iter().map(slot).collect::<Result<_>>()? })
+        Ok(Self {
+            step: 0,
+            kept: grouping.parameters.iter().map(slot).collect::<Result<_>>()?,
+            share_of: grouping.share_of.clone(),
+            shares: grouping.shares.clone(),
+            groups: grouping.groups,
+        })
     }
 
     /// Counts a step, from 1.
@@ -36,17 +48,31 @@ impl<S: Buffers> Slots<S> {
         self.step
     }
 
-    /// Calls `update` with value, gradient and buffers of each trainable parameter.
-    pub fn update(
+    /// Calls `update` with value, gradient, buffers and the scalars of all runs for each trainable parameter;
+    /// `scalars` makes them, once for each share and run, of a pace and a weight decay.
+    pub fn update<N>(
         &mut self,
         parameters: &mut [&mut Parameter],
-        mut update: impl FnMut(&mut Tensor, &Tensor, &mut S) -> Result<()>,
+        paces: &[Pace],
+        mut scalars: impl FnMut(usize, &Pace, f64) -> N,
+        mut update: impl FnMut(&mut Tensor, &Tensor, &mut S, &[N]) -> Result<()>,
     ) -> Result<()> {
-        if parameters.len() != self.slots.len() {
-            let (built, got) = (self.slots.len(), parameters.len());
+        if parameters.len() != self.kept.len() {
+            let (built, got) = (self.kept.len(), parameters.len());
             return Err(Error::Bug(format!("an optimizer built for {built} parameters got {got}")));
         }
-        for (index, (parameter, slot)) in parameters.iter_mut().zip(&mut self.slots).enumerate() {
+        if !paces.len().is_multiple_of(self.groups) {
+            let (groups, got) = (self.groups, paces.len());
+            return Err(Error::Bug(format!("an optimizer of {groups} groups got {got} paces")));
+        }
+        let runs = paces.len() / self.groups;
+        let mut numbers: Vec<N> = Vec::with_capacity(self.shares.len() * runs);
+        for share in &self.shares {
+            let of_group = paces[share.group * runs..(share.group + 1) * runs].iter().enumerate();
+            numbers.extend(of_group.map(|(run, pace)| scalars(run, pace, share.weight_decay)));
+        }
+        let slots = self.kept.iter_mut().zip(&self.share_of);
+        for (index, (parameter, (slot, share))) in parameters.iter_mut().zip(slots).enumerate() {
             if !parameter.trainable {
                 continue;
             }
@@ -56,7 +82,7 @@ impl<S: Buffers> Slots<S> {
             let Some(slot) = slot else {
                 return Err(Error::Bug(format!("parameter {index} became trainable behind the optimizer")));
             };
-            update(&mut parameter.value, gradient, slot)?;
+            update(&mut parameter.value, gradient, slot, &numbers[share * runs..(share + 1) * runs])?;
         }
         Ok(())
     }
@@ -100,7 +126,7 @@ impl<S: Buffers> Slots<S> {
         if let Some((name, _)) = state.iter().find(|(name, _)| name != STEP && !known.contains(name)) {
             return Err(refuse(&format!("`{name}` is not part of this optimizer's state")));
         }
-        let buffers = self.slots.iter_mut().flatten().flat_map(Buffers::named_mut);
+        let buffers = self.kept.iter_mut().flatten().flat_map(Buffers::named_mut);
         for ((_, own), new) in buffers.zip(loaded) {
             *own = new;
         }
@@ -109,13 +135,14 @@ impl<S: Buffers> Slots<S> {
     }
 
     fn named(&self) -> impl Iterator<Item = (String, &Tensor)> {
-        self.slots.iter().enumerate().flat_map(|(index, slot)| {
+        self.kept.iter().enumerate().flat_map(|(index, slot)| {
             let named = slot.as_ref().map(Buffers::named).unwrap_or_default();
             named.into_iter().map(move |(name, tensor)| (format!("{index}.{name}"), tensor))
         })
     }
 }
 
-fn refuse(reason: &str) -> Error {
+/// The error for a saved state that does not fit.
+pub(super) fn refuse(reason: &str) -> Error {
     Error::Request(format!("the saved optimizer state does not fit: {reason}"))
 }

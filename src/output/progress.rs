@@ -209,7 +209,7 @@ impl Observer for RunProgress {
     fn on(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
         match event {
             Event::RunStarted { epochs_done, epochs, .. } => self.started(*epochs_done, *epochs),
-            Event::CheckpointDue { .. } => {}
+            Event::CheckpointDue { .. } | Event::StepTaken { .. } => {}
             Event::Noted { text } => self.progress.say(&format!("{}  {text}", self.name)),
             Event::EpochEnded { row, .. } => self.epoch_ended(row),
             Event::RunEnded { outcome } => self.ended(outcome),

@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use super::library::Library;
 use super::spec::RunSpec;
-use crate::config::RunConfig;
 use crate::data::Prepared;
-use crate::model::LayerConfig;
-use crate::sample::SampleShape;
 use crate::setting::Excerpt;
 use crate::{Error, Result};
 
@@ -63,6 +60,7 @@ fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(
     if let Err(reason) = library.check_weights(&config.model, &shape, outputs) {
         return Err(Refusal { reason, file: config.model.common.weights.clone() });
     }
+    library.check_groups(config, &shape, outputs)?;
     let (samples, batch) = (data.split.train.len(), config.train.batch_size);
     if config.train.drop_last && samples < batch {
         let reason =
@@ -70,7 +68,7 @@ fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(
         return Err(reason.into());
     }
     let last = if config.train.drop_last { batch } else { samples % batch };
-    if (last == 1 || batch == 1) && normalizes_batches(config, &shape, outputs)? {
+    if (last == 1 || batch == 1) && config.model.needs_two_samples(&shape, outputs)? {
         let reason = format!(
             "batch norm cannot train on a single sample, and the last of the batches of {batch} from {samples} \
              samples has one; change train.batch_size or set train.drop_last = true"
@@ -78,9 +76,4 @@ fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(
         return Err(reason.into());
     }
     Ok(())
-}
-
-fn normalizes_batches(config: &RunConfig, shape: &SampleShape, outputs: usize) -> Result<bool> {
-    let layers = config.model.kind.layers(shape, outputs)?;
-    Ok(layers.iter().any(|layer| matches!(layer, LayerConfig::BatchNorm(_))))
 }

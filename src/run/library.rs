@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device};
 
+use crate::config::RunConfig;
 use crate::data::{DataConfig, Dataset, Prepared};
 use crate::model::{Model, ModelConfig};
 use crate::sample::SampleShape;
@@ -24,6 +25,7 @@ struct Shelves {
     datasets: BTreeMap<String, Arc<Dataset>>,
     prepared: BTreeMap<String, Arc<Prepared>>,
     weights: BTreeMap<String, Result<(), String>>,
+    groups: BTreeMap<String, Result<(), String>>,
 }
 
 impl Library {
@@ -74,6 +76,35 @@ impl Library {
             // Building it compares every name and shape; the seed does not matter, its draws are replaced.
             let built = Model::build(model, shape, outputs, 0, DType::F32, &Device::Cpu);
             built.map(|_| ()).map_err(|error| error.to_string())
+        });
+        known.clone()
+    }
+
+    /// Whether every group of parameters that the optimizer has finds one in the model; the reason if not. Looked
+    /// at once for all the runs that share both.
+    pub fn check_groups(
+        &self,
+        config: &RunConfig,
+        shape: &SampleShape,
+        outputs: usize,
+    ) -> Result<(), String> {
+        let groups = &config.optimizer.common.groups;
+        if groups.is_empty() {
+            return Ok(());
+        }
+        let key = key(&(&config.model, shape, outputs, groups)).map_err(|error| error.to_string())?;
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = shelves.groups.entry(key).or_insert_with(|| {
+            // Only the names are asked for.
+            let mut model = ModelConfig::clone(&config.model);
+            model.common.weights = None;
+            Model::build(&model, shape, outputs, 0, DType::F32, &Device::Cpu)
+                .and_then(|model| {
+                    let parameters = model.parameters();
+                    let names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
+                    config.optimizer.check_names(&names)
+                })
+                .map_err(|error| error.to_string())
         });
         known.clone()
     }

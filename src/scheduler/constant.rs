@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Scheduler;
+use super::{Moment, Scheduler};
 
 /// lr(epoch) = lr.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -11,17 +11,7 @@ use super::Scheduler;
 pub struct ConstantConfig {}
 
 impl Scheduler for ConstantConfig {
-    fn rate(&self, base_lr: f64, _epoch: usize) -> f64 {
-        base_lr
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::check_rates;
-
-    #[test]
-    fn stays() {
-        check_rates("", [0.1; 12]);
+    fn rate(&self, lr: f64, _at: &Moment<'_>) -> f64 {
+        lr
     }
 }

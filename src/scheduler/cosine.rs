@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Scheduler;
+use super::check::{check_eta_min, check_length};
+use super::{Moment, Scheduler};
 use crate::setting::Problems;
 
 /// lr(epoch) = `eta_min` + (lr − `eta_min`) · (1 + cos(π · epoch / `t_max`)) / 2, which rises again beyond
@@ -13,7 +14,8 @@ use crate::setting::Problems;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CosineConfig {
-    /// Epochs from the highest rate to the lowest; the epochs of the training unless given.
+    /// Epochs from the highest rate to the lowest; those of the training less the warm-up unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub t_max: Option<usize>,
     /// The lowest rate.
@@ -27,11 +29,8 @@ impl CosineConfig {
     }
 
     pub(super) fn check(&self, problems: &mut Problems) {
-        if let Some(t_max) = self.t_max {
-            problems.require(t_max > 0, "t_max", t_max, "a number of epochs, 1 or more");
-        }
-        let holds = self.eta_min >= 0.0 && self.eta_min.is_finite();
-        problems.require(holds, "eta_min", self.eta_min, "a number, 0 or more");
+        check_length("t_max", self.t_max, problems);
+        check_eta_min(self.eta_min, problems);
     }
 
     pub(super) fn build(&self, epochs: usize) -> Box<dyn Scheduler> {
@@ -46,61 +45,12 @@ struct Cosine {
 }
 
 impl Scheduler for Cosine {
-    fn rate(&self, base_lr: f64, epoch: usize) -> f64 {
-        let wave = libm::cos(std::f64::consts::PI * epoch as f64 / self.t_max as f64);
-        self.eta_min + (base_lr - self.eta_min) * (1.0 + wave) / 2.0
+    fn rate(&self, lr: f64, at: &Moment<'_>) -> f64 {
+        half_wave(lr, self.eta_min, at.epoch as f64 / self.t_max as f64)
     }
 }
 
-#[cfg(test)]
-#[expect(clippy::unreadable_literal, reason = "numbers stand as the reference printed them")]
-mod tests {
-    use super::super::check_rates;
-
-    /// ```python
-    /// rates(lambda optimizer: CosineAnnealingLR(optimizer, 12))
-    /// ```
-    #[test]
-    fn the_lowest_rate_comes_after_the_last_epoch() {
-        let expected = [
-            0.1,
-            0.09829629131445342,
-            0.09330127018922195,
-            0.08535533905932738,
-            0.07500000000000001,
-            0.06294095225512605,
-            0.05000000000000001,
-            0.03705904774487397,
-            0.025000000000000015,
-            0.01464466094067263,
-            0.006698729810778066,
-            0.0017037086855465904,
-        ];
-        check_rates("kind = 'cosine'", expected);
-    }
-
-    /// ```python
-    /// rates(lambda optimizer: CosineAnnealingLR(optimizer, 4, eta_min=0.01))
-    /// rates(lambda optimizer: CosineAnnealingLR(optimizer, 3))
-    /// ```
-    #[test]
-    fn it_rises_again_beyond_t_max() {
-        let expected = [
-            0.1,
-            0.08681980515339464,
-            0.05500000000000001,
-            0.023180194846605363,
-            0.01,
-            0.023180194846605363,
-            0.05500000000000002,
-            0.08681980515339469,
-            0.10000000000000006,
-            0.0868198051533947,
-            0.05500000000000005,
-            0.023180194846605412,
-        ];
-        check_rates("kind = 'cosine'\nt_max = 4\neta_min = 0.01", expected);
-        let expected = [0.1, 0.075, 0.025, 0.0, 0.025, 0.075, 0.1, 0.075, 0.025, 0.0, 0.025, 0.075];
-        check_rates("kind = 'cosine'\nt_max = 3", expected);
-    }
+/// From `high` at 0 to `low` at 1 along a cosine.
+pub(super) fn half_wave(high: f64, low: f64, way: f64) -> f64 {
+    low + (high - low) * (1.0 + libm::cos(std::f64::consts::PI * way)) / 2.0
 }

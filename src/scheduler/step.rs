@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Scheduler;
+use super::check::check_gamma;
+use super::{Moment, Scheduler};
 use crate::setting::Problems;
 
 /// lr(epoch) = lr · `gamma` ^ ⌊epoch / `step_size`⌋.
@@ -19,41 +20,20 @@ pub struct StepConfig {
     pub gamma: f64,
 }
 
-fn default_gamma() -> f64 {
+/// The factor of a fall unless the user says.
+pub(super) fn default_gamma() -> f64 {
     0.1
 }
 
 impl StepConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         problems.require(self.step_size > 0, "step_size", self.step_size, "a number of epochs, 1 or more");
-        let holds = self.gamma > 0.0 && self.gamma.is_finite();
-        problems.require(holds, "gamma", self.gamma, "a number above 0");
+        check_gamma(self.gamma, problems);
     }
 }
 
 impl Scheduler for StepConfig {
-    fn rate(&self, base_lr: f64, epoch: usize) -> f64 {
-        base_lr * libm::pow(self.gamma, (epoch / self.step_size.max(1)) as f64)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::check_rates;
-
-    /// ```python
-    /// rates(lambda optimizer: StepLR(optimizer, 3))
-    /// rates(lambda optimizer: StepLR(optimizer, 4, gamma=0.5))
-    /// ```
-    #[test]
-    fn falls_as_pytorch_does() {
-        check_rates(
-            "kind = 'step'\nstep_size = 3",
-            [0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001, 0.0001, 0.0001, 0.0001],
-        );
-        check_rates(
-            "kind = 'step'\nstep_size = 4\ngamma = 0.5",
-            [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05, 0.025, 0.025, 0.025, 0.025],
-        );
+    fn rate(&self, lr: f64, at: &Moment<'_>) -> f64 {
+        lr * libm::pow(self.gamma, (at.epoch / self.step_size.max(1)) as f64)
     }
 }

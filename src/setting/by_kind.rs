@@ -40,7 +40,10 @@ pub fn by_kind<K: Kind>(schema: &mut Schema) {
     let mut chain = closed(&all);
     for (kind, mut keys) in kinds.iter().zip(own).rev() {
         keys.insert(K::TAG.into(), Value::Bool(true));
-        let mut then = closed(&keys);
+        let mut then = match &kind.chain {
+            Some(chain) => nested(chain.clone(), keys),
+            None => closed(&keys),
+        };
         then["description"] = kind.meaning.clone().into();
         let is_kind = json!({
             "type": "object",
@@ -63,6 +66,8 @@ struct Variant {
     name: String,
     meaning: String,
     keys: Map<String, Value>,
+    /// The kinds within this kind, in the form that the module describes.
+    chain: Option<Value>,
 }
 
 impl Variant {
@@ -71,7 +76,8 @@ impl Variant {
         let Value::Object(mut keys) = variant.get_mut("properties")?.take() else { return None };
         // A kind that has a key of the tag's name keeps it to itself.
         let name = keys.remove(tag)?.get("const")?.as_str()?.to_owned();
-        Some(Self { name, meaning, keys })
+        let chain = variant.get_mut("else").map(Value::take);
+        Some(Self { name, meaning, keys, chain })
     }
 }
 
@@ -81,7 +87,11 @@ fn unite(key: &str, kinds: &[Variant], own: &mut [Map<String, Value>]) -> Value 
     let schemas: Vec<&Value> = with.iter().map(|kind| &kinds[*kind].keys[key]).collect();
     let first = split(schemas[0]);
     let agree = schemas.iter().all(|schema| split(schema).0 == first.0);
-    let mut union = if agree { first.0 } else { Map::new() };
+    let mut union = first.0;
+    if !agree {
+        // A type that all kinds share holds whatever the kind; other words mean something only beside each other.
+        union.retain(|word, value| word == "type" && schemas.iter().all(|schema| schema[word] == *value));
+    }
     for (kind, schema) in with.iter().zip(&schemas) {
         let (_, notes) = split(schema);
         let adds = if agree { Value::Object(notes) } else { (*schema).clone() };
@@ -150,6 +160,14 @@ fn meanings_of<K: Kind>(kinds: &[Variant]) -> Vec<String> {
 
 fn closed(properties: &Map<String, Value>) -> Value {
     json!({ "properties": properties, "additionalProperties": false })
+}
+
+/// The chain of the kinds within a kind, which may all have `keys` as far as they are its own.
+fn nested(mut chain: Value, keys: Map<String, Value>) -> Value {
+    let (own, others): (Map<_, _>, Map<_, _>) = keys.into_iter().partition(|(_, schema)| schema.is_object());
+    admit(&mut chain, &others);
+    chain["properties"] = Value::Object(own);
+    chain
 }
 
 impl<C: JsonSchema, K: Kind + JsonSchema> JsonSchema for Flat<C, K> {

@@ -1,6 +1,9 @@
 //! Tables whose shape depends on their `kind`.
 
+use std::any::TypeId;
+use std::collections::HashMap;
 use std::marker::PhantomData;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
@@ -112,6 +115,22 @@ pub fn keys_of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
         Err(Names(names)) => names,
         Ok(_) => &[],
     }
+}
+
+/// The tag of a [`Kind`] that lies within a table of another, and the keys of all its variants; no key twice.
+pub fn keys_of_kinds<K: Kind + 'static>() -> &'static [&'static str] {
+    static KNOWN: LazyLock<Mutex<HashMap<TypeId, &'static [&'static str]>>> = LazyLock::new(Mutex::default);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.entry(TypeId::of::<K>()).or_insert_with(|| {
+        let mut keys = vec![K::TAG];
+        for key in K::KINDS.iter().flat_map(|kind| K::keys(kind)) {
+            if !keys.contains(key) {
+                keys.push(key);
+            }
+        }
+        // Once a type: the list lives as long as the program.
+        keys.leak()
+    })
 }
 
 struct FieldNames;

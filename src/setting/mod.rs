@@ -18,7 +18,7 @@ mod shared;
 pub use by_kind::by_kind;
 pub use diagnostic::{Diagnostic, Excerpt};
 pub use flat::Flat;
-pub use kind::{Kind, keys_of, read_kind};
+pub use kind::{Kind, keys_of, keys_of_kinds, read_kind};
 pub use node::{Fault, Node};
 pub use problem::{KeyPath, Place, Problem, Problems, Segment, nearest};
 pub use schema::{point_at_unknown_keys, schema_of, settings_schema_of, suggest};

@@ -114,6 +114,9 @@ impl<'de> de::SeqAccess<'de> for Entries<'de> {
     }
 }
 
+/// The tag of a kind that lies within a table of another kind.
+const NESTED_TAG: &str = "kind";
+
 /// The entries of a table, those named first in front.
 struct Fields<'de> {
     entries: std::vec::IntoIter<(&'de String, &'de toml::Value)>,
@@ -124,7 +127,11 @@ impl<'de> Fields<'de> {
     fn new(table: &'de toml::Table, first: &[&str]) -> Self {
         let mut entries: Vec<_> = table.iter().collect();
         if !first.is_empty() {
-            entries.sort_by_key(|(key, _)| first.iter().position(|name| name == key).unwrap_or(first.len()));
+            // Among the others the tag of a kind within a kind comes first: its reader wants it in front.
+            let others = |key: &str| first.len() + usize::from(key != NESTED_TAG);
+            entries.sort_by_key(|(key, _)| {
+                first.iter().position(|name| name == key).unwrap_or_else(|| others(key))
+            });
         }
         Self { entries: entries.into_iter(), current: None }
     }

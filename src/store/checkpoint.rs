@@ -131,7 +131,12 @@ pub fn load(path: &Path) -> Result<Checkpoint> {
         std::io::ErrorKind::NotFound => Error::unreadable(path, "there is no such checkpoint"),
         _ => Error::io("read", path)(error),
     })?;
-    parse(&content).map_err(|reason| Error::unreadable(path, format!("not a whole checkpoint: {reason}")))
+    from_bytes(path, &content)
+}
+
+/// As [`load`], for a file in memory; `path` is what errors call it.
+pub fn from_bytes(path: &Path, content: &[u8]) -> Result<Checkpoint> {
+    parse(content).map_err(|reason| Error::unreadable(path, format!("not a whole checkpoint: {reason}")))
 }
 
 fn parse(content: &[u8]) -> Result<Checkpoint, String> {

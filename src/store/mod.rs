@@ -5,6 +5,7 @@
 //! known here.
 
 pub mod checkpoint;
+mod checksum;
 mod entry;
 mod experiment;
 pub mod file;
@@ -17,6 +18,7 @@ mod record;
 mod recorder;
 mod resolve;
 mod scan;
+mod steps;
 mod sync;
 mod table;
 mod timing;
@@ -31,5 +33,6 @@ pub use record::{DataRecord, GitRecord, RunRecord, Status, json_value};
 pub use recorder::{Clock, Recorder};
 pub use resolve::{lower_is_better, resolve};
 pub use scan::{experiments, index_by_id, scan};
+pub use steps::read_steps;
 pub use table::number;
 pub use timing::read_timing;

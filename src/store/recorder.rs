@@ -3,19 +3,18 @@
 //! Checkpoints and tables are renamed or appended at once and synced together every few seconds, see
 //! [`mod@file`]; `run.json` says `running` from the first moment and how it ended from the last.
 
-use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::checksum::checksums;
 use super::file::{self, Durability};
 use super::sync::Unsynced;
-use super::{RunRecord, Status, checkpoint, layout, metrics, predictions, read_timing, timing};
-use crate::train::event::{Ending, Event, Observer, Outcome, Row, Snapshot, Timing};
-use crate::{Error, Result};
+use super::{RunRecord, Status, checkpoint, layout, metrics, predictions, read_timing, steps, timing};
+use crate::Result;
+use crate::train::event::{Ending, Event, Observer, Outcome, Row, Snapshot, StepRow, Timing};
 
 /// Tells the time.
 pub type Clock = fn() -> Timestamp;
@@ -134,6 +133,10 @@ impl Recorder {
             text.extend(metrics::line(row, &self.columns)?);
         }
         self.write(layout::METRICS, &text)?;
+        let last_step = history.last().map_or(0, |row| row.step);
+        if let Some(text) = steps::cut(&self.dir.join(layout::STEPS), last_step)? {
+            self.write(layout::STEPS, &text)?;
+        }
         self.record.last = history.last().cloned();
         // The best epoch of an attempt that was killed is in no record; it may be one that is to be redone.
         self.record.best = self.record.best.take().filter(|best| best.epoch <= done);
@@ -167,6 +170,11 @@ impl Recorder {
         checkpoint::save_all(&path, snapshot, Durability::Later)?;
         self.unsynced.touch(path);
         Ok(())
+    }
+
+    fn step_taken(&mut self, row: &StepRow) -> Result<()> {
+        let lines = steps::lines(&self.dir.join(layout::STEPS), row)?;
+        self.append(layout::STEPS, &lines)
     }
 
     fn epoch_ended(&mut self, row: &Row, timing: &Timing, best: bool) -> Result<()> {
@@ -275,6 +283,7 @@ impl Observer for Recorder {
             Event::RunStarted { parameters, epochs_done, epochs, history } => {
                 self.run_started(*parameters, *epochs_done, *epochs, history)?;
             }
+            Event::StepTaken { row } => self.step_taken(row)?,
             Event::CheckpointDue { snapshot, resumable } => self.save_checkpoints(snapshot, *resumable)?,
             Event::Noted { text } => self.log(text)?,
             Event::EpochEnded { row, timing, best } => self.epoch_ended(row, timing, *best)?,
@@ -282,23 +291,6 @@ impl Observer for Recorder {
         }
         Ok(ControlFlow::Continue(()))
     }
-}
-
-/// BLAKE3 of the deterministic files that there are.
-fn checksums(dir: &Path) -> Result<BTreeMap<String, String>> {
-    let mut sums = BTreeMap::new();
-    for name in layout::DETERMINISTIC {
-        let path = dir.join(name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(file).map_err(Error::io("read", &path))?;
-        sums.insert(name.to_owned(), hasher.finalize().to_hex().to_string());
-    }
-    Ok(sums)
 }
 
 /// To milliseconds.

@@ -5,6 +5,10 @@ use toml::Value;
 /// The longest name of a folder, in bytes.
 const LONGEST: usize = 120;
 
+/// Keys that take no short name away from others, though they end alike: those were there first or are what people
+/// sweep.
+const GIVES_WAY: [&str; 3] = ["optimizer.alpha", "scheduler.patience", "scheduler.warmup.epochs"];
+
 /// The shortest tail of `key` that no other key of the schema ends with; the whole key if there is none.
 ///
 /// It depends on the schema alone, so the name of a run does not change when an axis is added.
@@ -13,7 +17,8 @@ pub fn short_key<'a>(key: &'a str, schema: &[String]) -> &'a str {
     for start in starts {
         let tail = &key[start..];
         let ends = |other: &String| {
-            other == tail || other.strip_suffix(tail).is_some_and(|rest| rest.ends_with('.'))
+            (other == key || !GIVES_WAY.contains(&other.as_str()))
+                && (other == tail || other.strip_suffix(tail).is_some_and(|rest| rest.ends_with('.')))
         };
         if schema.iter().filter(|other| ends(other)).count() == 1 {
             return tail;
@@ -83,6 +88,14 @@ mod tests {
         assert_eq!(short_key("optimizer.kind", &schema), "optimizer.kind");
         assert_eq!(short_key("seed", &schema), "seed");
         assert_eq!(short_key("data.split.seed", &schema), "split.seed");
+    }
+
+    #[test]
+    fn rare_keys_leave_the_short_names_to_others() {
+        let schema = ["train.epochs", "scheduler.warmup.epochs", "scheduler.warmup.steps"].map(str::to_owned);
+        assert_eq!(short_key("train.epochs", &schema), "epochs");
+        assert_eq!(short_key("scheduler.warmup.epochs", &schema), "warmup.epochs");
+        assert_eq!(short_key("scheduler.warmup.steps", &schema), "steps");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::metric::check_monitor;
 use crate::setting::Problems;
 
 /// How a model is trained.
@@ -19,6 +20,18 @@ pub struct TrainConfig {
     pub shuffle: bool,
     /// Whether a last batch that is not full is left out.
     pub drop_last: bool,
+    /// Batches whose gradients make one step of the optimizer: their mean, in which every sample counts the same, so
+    /// that two batches of 16 do what one of 32 does. (Batch norm and dropout still see each batch alone.)
+    #[schemars(range(min = 1))]
+    pub accumulate: usize,
+    /// The largest L2 norm that the gradient by all parameters together may have; a larger one is scaled down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub clip_grad_norm: Option<f64>,
+    /// The largest size that each number of a gradient may have, before `clip_grad_norm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub clip_grad_value: Option<f64>,
     /// The column that decides which weights are the best. Default: `valid_loss`, or `train_loss` without a
     /// validation part.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,6 +39,11 @@ pub struct TrainConfig {
     /// Ends the training when a metric no longer improves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStoppingConfig>,
+    /// Steps of the optimizer from one line of `steps.csv` to the next; no such file unless given. Does not change a
+    /// result, so it is not part of a run's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub log_every: Option<u64>,
     /// When the state is saved.
     pub checkpoint: CheckpointConfig,
 }
@@ -37,8 +55,12 @@ impl Default for TrainConfig {
             batch_size: 256,
             shuffle: true,
             drop_last: false,
+            accumulate: 1,
+            clip_grad_norm: None,
+            clip_grad_value: None,
             monitor: None,
             early_stopping: None,
+            log_every: None,
             checkpoint: CheckpointConfig::default(),
         }
     }
@@ -90,14 +112,33 @@ impl TrainConfig {
         }
     }
 
+    /// Batches in an epoch over so many samples.
+    pub fn batches(&self, samples: usize) -> usize {
+        let size = self.batch_size.max(1);
+        if self.drop_last { samples / size } else { samples.div_ceil(size) }
+    }
+
+    /// Steps of the optimizer in an epoch over so many samples; the last may be of fewer batches.
+    pub fn steps(&self, samples: usize) -> usize {
+        self.batches(samples).div_ceil(self.accumulate.max(1))
+    }
+
     /// Refuses what cannot be trained; `columns` are those that can be monitored.
     pub fn check(&self, columns: &[String], problems: &mut Problems) {
         problems.require(self.epochs >= 1, "epochs", self.epochs, "at least 1");
         problems.require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1");
-        check_column(self.monitor.as_deref(), columns, problems);
+        problems.require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1");
+        let limits = [("clip_grad_norm", self.clip_grad_norm), ("clip_grad_value", self.clip_grad_value)];
+        for (key, limit) in limits.into_iter().filter_map(|(key, limit)| Some((key, limit?))) {
+            problems.require(limit > 0.0 && limit.is_finite(), key, limit, "a number above 0");
+        }
+        if let Some(every) = self.log_every {
+            problems.require(every >= 1, "log_every", every, "at least 1");
+        }
+        check_monitor(self.monitor.as_deref(), columns, problems);
         if let Some(stopping) = &self.early_stopping {
             problems.within("early_stopping", |problems| {
-                check_column(stopping.monitor.as_deref(), columns, problems);
+                check_monitor(stopping.monitor.as_deref(), columns, problems);
                 problems.require(stopping.patience >= 1, "patience", stopping.patience, "at least 1");
                 let fits = stopping.min_delta.is_finite() && stopping.min_delta >= 0.0;
                 problems.require(fits, "min_delta", stopping.min_delta, "a number, 0 or more");
@@ -106,17 +147,5 @@ impl TrainConfig {
         problems.within("checkpoint", |problems| {
             problems.require(self.checkpoint.every >= 1, "every", self.checkpoint.every, "at least 1");
         });
-    }
-}
-
-fn check_column(column: Option<&str>, columns: &[String], problems: &mut Problems) {
-    if let Some(column) = column
-        && !columns.iter().any(|known| known == column)
-    {
-        let expected = format!("expected one of: {}", columns.join(", "));
-        problems.refuse("monitor", format!("there is no metric \"{column}\""), expected);
-        if let Some(near) = crate::setting::nearest(column, columns.iter().map(String::as_str)) {
-            problems.advise(format!("did you mean \"{near}\"?"));
-        }
     }
 }

@@ -17,7 +17,7 @@ pub struct Row {
     pub epoch: usize,
     /// Optimizer steps taken so far.
     pub step: u64,
-    /// The learning rate of the epoch's last step.
+    /// The learning rate of the epoch's last step, of the parameters in no group.
     pub lr: f64,
     /// The other columns in their order: `train_loss`, `valid_loss`, `train_accuracy`, …
     pub values: Vec<(String, f64)>,
@@ -28,6 +28,19 @@ impl Row {
     pub fn value(&self, name: &str) -> Option<f64> {
         self.values.iter().find(|(column, _)| column == name).map(|(_, value)| *value)
     }
+}
+
+/// One row of `steps.csv`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepRow {
+    /// Optimizer steps taken so far, this one included.
+    pub step: u64,
+    /// The learning rate of the step, of the parameters in no group.
+    pub lr: f64,
+    /// The mean loss of the step's samples before it, in training mode.
+    pub loss: f64,
+    /// The L2 norm of the gradient by all trainable parameters, before any limit.
+    pub gradient_norm: f64,
 }
 
 /// One row of `timing.csv`; never deterministic, so never in `metrics.csv`.
@@ -128,6 +141,11 @@ pub enum Event<'a> {
         epochs: usize,
         /// The rows of the epochs that are done.
         history: &'a [Row],
+    },
+    /// One of every `train.log_every` steps of the optimizer is taken.
+    StepTaken {
+        /// What it was.
+        row: &'a StepRow,
     },
     /// The state should be saved.
     CheckpointDue {

@@ -5,11 +5,16 @@
 mod config;
 mod evaluate;
 pub mod event;
+mod gradients;
+mod pass;
 mod progress;
+mod setup;
 mod state;
+mod step;
 mod trainer;
 
 pub use config::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 pub use evaluate::{Answer, EVALUATION_BATCH, Review, Tally, answer, evaluate, review};
 pub use progress::Progress;
-pub use trainer::{Setup, metric_columns, train};
+pub use setup::Setup;
+pub use trainer::{metric_columns, train};

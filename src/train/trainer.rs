@@ -3,47 +3,19 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
-use super::config::TrainConfig;
 use super::evaluate::{Tally, evaluate, review};
 use super::event::{Ending, Event, Observer, Outcome, Row, Snapshot, Timing};
 use super::progress::Progress;
+use super::setup::Setup;
 use super::state;
-use crate::data::augment::Draw;
-use crate::data::{Part, Prepared};
-use crate::loss::{Loss, LossConfig};
+use super::step::Stepper;
+use crate::Result;
+use crate::data::Part;
+use crate::loss::Loss;
 use crate::metric::MetricConfig;
-use crate::model::{Model, ModelConfig, Pass};
-use crate::optimizer::{Optimizer, OptimizerConfig};
-use crate::rng::{Purpose, Stream};
-use crate::scheduler::{Scheduler, SchedulerConfig};
-use crate::{Error, Result};
-
-/// All that a training is made of. Data is lent: every run of a sweep shares it.
-#[derive(Debug, Clone, Copy)]
-pub struct Setup<'a> {
-    /// Governs initial weights, the order of samples and dropout.
-    pub seed: u64,
-    /// The network.
-    pub model: &'a ModelConfig,
-    /// What is minimised.
-    pub loss: &'a LossConfig,
-    /// How weights follow gradients.
-    pub optimizer: &'a OptimizerConfig,
-    /// How the learning rate changes.
-    pub scheduler: &'a SchedulerConfig,
-    /// Epochs, batches, stopping.
-    pub train: &'a TrainConfig,
-    /// What is reported beside the loss.
-    pub metrics: &'a [MetricConfig],
-    /// The samples, which of them are for what, and the preprocessing fitted on the training part.
-    pub data: &'a Prepared,
-    /// Where the arithmetic is done.
-    pub device: &'a Device,
-    /// The text that goes into every checkpoint.
-    pub metadata: &'a str,
-}
+use crate::model::Model;
 
 /// Trains to the end, from the start or from the tensors of a `last` checkpoint.
 pub fn train(
@@ -86,14 +58,12 @@ pub fn train(
     Ok(outcome)
 }
 
-struct Trainer<'a> {
-    setup: &'a Setup<'a>,
-    model: Model,
-    loss: Box<dyn Loss>,
-    optimizer: Box<dyn Optimizer>,
-    scheduler: Box<dyn Scheduler>,
-    progress: Progress,
-    step: u64,
+pub(super) struct Trainer<'a> {
+    pub(super) setup: &'a Setup<'a>,
+    pub(super) model: Model,
+    pub(super) loss: Box<dyn Loss>,
+    pub(super) stepper: Stepper,
+    pub(super) progress: Progress,
     best: Option<Vec<(String, Tensor)>>,
     best_unsaved: bool,
     saved_epochs: usize,
@@ -105,15 +75,12 @@ impl<'a> Trainer<'a> {
         let outputs = setup.loss.outputs(setup.data.task())?;
         let shape = setup.data.shape();
         let model = Model::build(setup.model, &shape, outputs, setup.seed, DType::F32, setup.device)?;
-        let optimizer = setup.optimizer.build(&model.weights())?;
         Ok(Self {
             setup,
             loss: setup.loss.build(),
-            scheduler: setup.scheduler.build(setup.train.epochs),
-            optimizer,
+            stepper: Stepper::new(setup, &model)?,
             model,
             progress: Progress::new(setup.train)?,
-            step: 0,
             best: None,
             best_unsaved: false,
             saved_epochs: 0,
@@ -136,9 +103,8 @@ impl<'a> Trainer<'a> {
     /// One pass over the training part, the evaluation behind it, and the checkpoint if one is due.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>> {
         let epoch = self.progress.rows().len() + 1;
-        let lr = self.scheduler.rate(self.setup.optimizer.lr(), epoch - 1);
         let start = Instant::now();
-        let trained = self.pass(epoch, lr)?;
+        let (trained, flow) = self.pass(epoch, observer)?;
         let train_seconds = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
@@ -149,7 +115,8 @@ impl<'a> Trainer<'a> {
         let valid_seconds = start.elapsed().as_secs_f64();
 
         let samples = trained.samples();
-        let row = Row { epoch, step: self.step, lr, values: columns(&trained, validated.as_ref()) };
+        let (step, lr) = (self.stepper.taken(), self.stepper.lr());
+        let row = Row { epoch, step, lr, values: columns(&trained, validated.as_ref()) };
         self.note(row)?;
         let start = Instant::now();
         let due = epoch.is_multiple_of(self.setup.train.checkpoint.every) || self.ending().is_some();
@@ -163,42 +130,10 @@ impl<'a> Trainer<'a> {
             checkpoint_seconds: start.elapsed().as_secs_f64(),
             samples_per_second: samples as f64 / train_seconds.max(f64::MIN_POSITIVE),
         };
-        let Some(row) = self.progress.rows().last() else { return Ok(ControlFlow::Continue(())) };
+        let Some(row) = self.progress.rows().last() else { return Ok(flow) };
         let best = self.progress.best().is_some_and(|best| best.epoch == epoch);
-        observer.on(&Event::EpochEnded { row, timing: &timing, best })
-    }
-
-    /// The optimizer's steps of one epoch.
-    fn pass(&mut self, epoch: usize, lr: f64) -> Result<Tally> {
-        let rows = &self.setup.data.split.train.rows;
-        let order = if self.setup.train.shuffle {
-            let stream = Stream::new(self.setup.seed, Purpose::Shuffle, epoch as u32, 0);
-            stream.permutation(rows.len()).into_iter().map(|position| rows[position as usize]).collect()
-        } else {
-            rows.clone()
-        };
-        let mut tally = Tally::new(self.setup.metrics);
-        for batch_rows in order.chunks(self.setup.train.batch_size) {
-            if self.setup.train.drop_last && batch_rows.len() < self.setup.train.batch_size {
-                break;
-            }
-            let draw = Draw { seed: self.setup.seed, epoch: epoch as u32 };
-            let batch = self.setup.data.gather_to_train(batch_rows, draw, self.setup.device)?;
-            let seeds = [self.setup.seed];
-            let pass = Pass::training(&seeds, self.step).with_lengths(batch.inputs.lengths.as_deref());
-            let outputs = self.model.forward(&batch.inputs.values, &pass)?;
-            let value = self.loss.evaluate(&outputs, &batch.targets, true)?;
-            let gradient = value.gradient.as_ref();
-            let gradient = gradient.ok_or_else(|| Error::Bug("the loss gave no gradient".into()))?;
-            self.model.backward(gradient)?;
-            if self.step == 0 {
-                self.model.assert_gradients()?;
-            }
-            self.optimizer.step(&mut self.model.weights_mut(), &[lr])?;
-            self.step += 1;
-            tally.add(&*self.loss, &value, &outputs, &batch.targets)?;
-        }
-        Ok(tally)
+        let answer = observer.on(&Event::EpochEnded { row, timing: &timing, best })?;
+        Ok(if flow.is_break() { flow } else { answer })
     }
 
     fn tally(&mut self, part: &Part) -> Result<Tally> {
@@ -227,7 +162,8 @@ impl<'a> Trainer<'a> {
         let model = self.model.tensors()?;
         let is_best = self.progress.best().is_some_and(|best| best.epoch == epochs);
         let best = self.best.as_deref();
-        let training = state::save(&*self.optimizer, &self.progress, self.step, best.filter(|_| !is_best))?;
+        let (optimizer, step) = (self.stepper.optimizer(), self.stepper.taken());
+        let training = state::save(optimizer, &self.progress, step, best.filter(|_| !is_best))?;
         let best = best.filter(|_| self.best_unsaved);
         let snapshot = Snapshot { model: &model, best, training: &training, metadata: self.setup.metadata };
         // A break is asked for again at the end of the epoch.
@@ -241,8 +177,7 @@ impl<'a> Trainer<'a> {
     fn restore(&mut self, tensors: &[(String, Tensor)]) -> Result<()> {
         let saved = state::load(tensors, &self.columns())?;
         self.model.load_tensors(&saved.model, true)?;
-        self.optimizer.load_state(&saved.optimizer)?;
-        self.step = saved.step;
+        self.stepper.restore(&saved.optimizer, saved.step)?;
         for row in saved.history {
             self.progress.push(row, false);
         }

@@ -6,6 +6,14 @@ use crate::workplace::project;
 
 #[path = "../../fuzz/src/experiment.rs"]
 mod experiment;
+#[path = "../../fuzz/src/idx.rs"]
+mod idx;
+#[path = "../../fuzz/src/input.rs"]
+mod input;
+#[path = "../../fuzz/src/safetensors.rs"]
+mod safetensors;
+#[path = "../../fuzz/src/state_dict.rs"]
+mod state_dict;
 
 /// Every seed of a target, by name.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -40,4 +48,46 @@ fn experiments_survive_damage() {
             experiment::check(&input);
         }
     }
+}
+
+/// Every seed of a target, whole, damaged as texts are, and with single bits changed.
+fn survive(target: &str, step: usize, check: impl Fn(&[u8])) {
+    let seeds = seeds(target);
+    assert!(seeds.len() >= 3);
+    for (index, seed) in seeds.iter().enumerate() {
+        check(seed);
+        for input in damaged(seed, &seeds[(index + 1) % seeds.len()], step) {
+            check(&input);
+        }
+        for at in 0..seed.len() {
+            let mut changed = seed.clone();
+            changed[at] ^= 1 << (at % 8);
+            check(&changed);
+        }
+    }
+}
+
+#[test]
+fn state_dicts_survive_damage() {
+    survive("state_dict", 3, state_dict::check);
+}
+
+#[test]
+fn safetensors_survive_damage() {
+    survive("safetensors", 1, safetensors::check);
+}
+
+#[test]
+fn idx_files_survive_damage() {
+    survive("idx", 1, idx::check);
+}
+
+#[test]
+fn pictures_survive_damage() {
+    survive("png", 1, |data| input::check("a.png", data));
+}
+
+#[test]
+fn tables_of_numbers_survive_damage() {
+    survive("csv", 1, |data| input::check("a.csv", data));
 }

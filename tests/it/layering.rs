@@ -24,6 +24,8 @@ const PEERS: &[(&str, &str)] = &[
     ("output", "report"),
     // An optimizer changes a model's parameters.
     ("optimizer", "model"),
+    // A schedule may follow a metric.
+    ("scheduler", "metric"),
     // An error carries diagnostics, and everything may return one.
     ("error", "setting"),
     ("setting", "error"),

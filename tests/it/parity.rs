@@ -2,6 +2,14 @@
 //!
 //! The numbers were made by `tests/parity/train_parity.py`, which stands beside its fixtures.
 
+use candle_core::{DType, Device, Tensor};
+use runner::loss::LossConfig;
+use runner::model::{Model, ModelConfig, Pass};
+use runner::optimizer::{Optimizer, OptimizerConfig, Pace};
+use runner::sample::SampleShape;
+use runner::setting;
+use runner::target::Targets;
+
 use crate::workplace::{Workplace, project};
 
 fn losses(experiment: &str, name: &str) {
@@ -61,4 +69,102 @@ fn sgd_with_nesterov_momentum_trains_as_pytorch_does() {
         WEIGHTS
     ";
     losses(experiment, "sgd_nesterov");
+}
+
+/// The hash that `tests/parity/models.py` describes, in [−1, 1).
+fn u(seed: u64, count: usize) -> impl Iterator<Item = f64> {
+    const MASK: u64 = 0xffff_ffff;
+    (0..count as u64).map(move |n| {
+        let mut h = (n + seed * 1_000_003).wrapping_mul(2_654_435_761) & MASK;
+        h = (h ^ (h >> 15)).wrapping_mul(2_246_822_519) & MASK;
+        h = (h ^ (h >> 13)).wrapping_mul(3_266_489_917) & MASK;
+        h ^= h >> 16;
+        h as f64 / f64::from(1u32 << 31) - 1.0
+    })
+}
+
+/// The model of a case with its initial weights.
+fn model(written: &str, shape: &[usize]) -> Model {
+    let table: toml::Table = toml::from_str(written).unwrap();
+    let config: ModelConfig = setting::read(&table.into()).unwrap();
+    let shape = SampleShape::from(shape);
+    let mut model = Model::build(&config, &shape, CLASSES, 1, DType::F32, &Device::Cpu).unwrap();
+    for (index, (name, one)) in model.parameters_mut().into_iter().enumerate() {
+        let dims = one.value.dims().to_vec();
+        let count: usize = dims.iter().product();
+        // The first dimension is that of runs.
+        let (scale, shift) = match dims.len() {
+            2 => (0.1, if name.ends_with("weight") { 1.0 } else { 0.0 }),
+            _ => ((6.0 / dims[2..].iter().product::<usize>() as f64).sqrt(), 0.0),
+        };
+        let numbers: Vec<f32> = u(300 + index as u64, count).map(|x| (shift + scale * x) as f32).collect();
+        one.value = Tensor::from_vec(numbers, dims, &Device::Cpu).unwrap();
+    }
+    model
+}
+
+const CLASSES: usize = 4;
+
+/// The mean loss over samples from `first` on, in batches, and a step behind each if there is an optimizer.
+fn epoch(
+    model: &mut Model,
+    samples: &[Tensor],
+    batch: usize,
+    mut optimizer: Option<&mut Box<dyn Optimizer>>,
+    first: usize,
+) -> f64 {
+    let loss = LossConfig::default().build();
+    let pass = if optimizer.is_some() { Pass::training(&[1], 0) } else { Pass::EVALUATION };
+    let mut sum = 0.0;
+    for (index, part) in samples.chunks(batch).enumerate() {
+        let start = first + index * batch;
+        let targets = (start..start + part.len()).map(|n| (n % CLASSES) as u32).collect();
+        let inputs = Tensor::stack(part, 0).unwrap().unsqueeze(0).unwrap();
+        let outputs = model.forward(&inputs, &pass).unwrap();
+        let value = loss.evaluate(&outputs, &Targets::Classes(targets), optimizer.is_some()).unwrap();
+        sum += value.sums[0];
+        if let Some(optimizer) = &mut optimizer {
+            model.backward(&value.gradient.unwrap()).unwrap();
+            optimizer.step(&mut model.weights_mut(), &[Pace { rate: 0.01, momentum: None }]).unwrap();
+        }
+    }
+    sum / samples.len() as f64
+}
+
+/// Multilayer perceptrons with each norm on both sides of the activation, the convolutional network of the
+/// exercise and residual blocks; the numbers were made by `tests/parity/models.py`.
+#[test]
+fn models_of_every_kind_train_as_pytorchs_do() {
+    let text = std::fs::read_to_string(project().join("tests/parity/fixtures/models.json")).unwrap();
+    let fixture: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut worst: f64 = 0.0;
+    for (name, case) in fixture["cases"].as_object().unwrap() {
+        let shape: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
+        let number = |key: &str| case[key].as_u64().unwrap() as usize;
+        let (count, batch) = (number("samples"), number("batch"));
+        let size = shape.iter().product();
+        let sample = |n: usize| {
+            let pair = u(100 + (n % CLASSES) as u64, size).zip(u(200 + n as u64, size));
+            let numbers: Vec<f32> =
+                pair.map(|(class, noise)| (0.5 + 0.3 * class + 0.2 * noise) as f32).collect();
+            Tensor::from_vec(numbers, shape.clone(), &Device::Cpu).unwrap()
+        };
+        let samples: Vec<Tensor> = (0..count).map(sample).collect();
+        let (train, valid) = samples.split_at(count * 3 / 4);
+        let mut model = model(case["model"].as_str().unwrap(), &shape);
+        let table: toml::Table = toml::from_str("kind = 'sgd'\nmomentum = 0.9").unwrap();
+        let optimizer: OptimizerConfig = setting::read(&table.into()).unwrap();
+        let mut optimizer = optimizer.build(&model.parameters(), false).unwrap();
+        for (index, row) in case["rows"].as_array().unwrap().iter().enumerate() {
+            let trained = epoch(&mut model, train, batch, Some(&mut optimizer), 0);
+            let evaluated = epoch(&mut model, valid, batch, None, train.len());
+            for (ours, column) in [(trained, "train_loss"), (evaluated, "valid_loss")] {
+                let theirs = row[column].as_f64().unwrap();
+                let difference = (ours - theirs).abs() / theirs;
+                worst = worst.max(difference);
+                assert!(difference < 1e-4, "{name}: {column} {ours} for {theirs} in epoch {}", index + 1);
+            }
+        }
+    }
+    assert!(worst > 0.0, "nothing was compared");
 }

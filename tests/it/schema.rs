@@ -100,6 +100,9 @@ fn every_spelling_is_accepted() {
         "optimizer = { kind = 'adamw', betas = [0.9, 0.99], lr = 1 }\nscheduler = { kind = 'step', step_size = 3 }\n",
         // The kind may come from the file that this one extends.
         "extends = ['base.toml', 'more.toml']\noptimizer.momentum = 0.9\nmodel.regularizer.p = 0.3\n",
+        "optimizer = { kind = 'lion', decay_bias = false, groups = [{ match = 'layers.0', lr = 1e-5 }] }\n\
+         scheduler = { kind = 'lambda', expression = '0.95 ^ epoch', warmup = { epochs = 2 } }\n\
+         train = { accumulate = 2, clip_grad_norm = 1, clip_grad_value = 0.5, log_every = 10 }\n",
         "device = 'cuda:1'\nseed = 0\nname = 'a.b-c_1'\ndata.split.valid = 0.1\n",
         "[sweep]\nseeds = [1, 2]\n[sweep.grid]\n'optimizer.lr' = [1e-3, 1]\noptimizer.kind = ['sgd', 'adam']\n\
          'model.regularizer' = ['none', ['batch_norm', 'dropout'], { kind = 'dropout', p = 0.1 }]\n\
@@ -116,6 +119,43 @@ fn every_spelling_is_accepted() {
          'model.regularizer.p' = { uniform = [0, 0.5] }\n",
     ] {
         accepted(&format!("{HEAD}{text}"));
+    }
+}
+
+#[test]
+fn layers_are_held_to_their_kinds_however_deep_they_stand() {
+    let head = "data.source = 'digits'\n[model]\n";
+    let block = |inner: &str| {
+        format!(
+            "{head}kind = 'sequential'\nlayers = [{{ kind = 'residual', layers = ['relu', {inner}], shortcut = ['flatten'] }}]\n"
+        )
+    };
+    for text in [
+        format!(
+            "{head}kind = 'cnn'\nchannels = [8]\nkernel_size = [3, 5]\nstride = 2\npadding = 0\npool = 3\n\
+                 head = {{ hidden = [], dropout = 0.5 }}\n"
+        ),
+        format!(
+            "{head}kind = 'cnn'\npool = {{ kind = 'avg', kernel_size = 3, stride = 2, padding = [1, 1] }}\n"
+        ),
+        format!("{head}kind = 'cnn'\npool = 'none'\nhead = {{ dropout = [0.5, 0.1, 0] }}\n"),
+        block("{ kind = 'conv2d', out_channels = 3, kernel_size = [1, 2], groups = 1, bias = false }"),
+        block("{ kind = 'residual', layers = ['log_softmax', { kind = 'batch_norm', momentum = 0.5 }] }"),
+    ] {
+        accepted(&text);
+    }
+    let validator = validator();
+    for (inner, at) in [
+        ("'rely'", "/model/layers/0/layers/1"),
+        ("{ kind = 'linear', out_features = 'x' }", "/model/layers/0/layers/1/out_features"),
+        ("{ kind = 'relu', p = 1 }", "/model/layers/0/layers/1/p"),
+        (
+            "{ kind = 'residual', layers = [{ kind = 'dropout', q = 1 }] }",
+            "/model/layers/0/layers/1/layers/0/q",
+        ),
+    ] {
+        let found = places(&validator, &document(&block(inner)));
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [at]);
     }
 }
 
@@ -203,6 +243,7 @@ fn what_is_wrong_is_refused_at_its_key() {
 }
 
 /// Values that the program refuses, and the schema as well.
+#[expect(clippy::too_many_lines, reason = "one row a value")]
 #[test]
 fn the_schema_knows_the_ranges_of_the_program() {
     let table = [
@@ -222,6 +263,13 @@ fn the_schema_knows_the_ranges_of_the_program() {
         ("data.augment", "[{ kind = 'translate', fraction = [0.1, 2] }]"),
         ("data.augment", "[{ kind = 'noise', std = -1 }]"),
         ("data.augment", "[{ kind = 'erasing', scale = [0.1, 2] }]"),
+        ("data", "{ source = 'text', path = 'a', min_frequency = 0 }"),
+        ("data", "{ source = 'text', path = 'a', vocabulary = 2 }"),
+        ("data", "{ source = 'text', path = 'a', max_length = 0 }"),
+        ("data", "{ source = 'text', path = 'a', tokenizer = 'bytes' }"),
+        ("data", "{ source = 'images', path = 'a', size = [0, 28] }"),
+        ("data", "{ source = 'images', path = 'a', size = [28, 4097] }"),
+        ("data", "{ source = 'images', path = 'a', channels = 2 }"),
         ("data", "{ source = 'synthetic', samples = 0 }"),
         ("data", "{ source = 'synthetic', image_size = [0, 28] }"),
         ("data", "{ source = 'synthetic', image_size = [28, 4097] }"),
@@ -229,15 +277,74 @@ fn the_schema_knows_the_ranges_of_the_program() {
         ("data", "{ source = 'synthetic', num_classes = 1 }"),
         ("data", "{ source = 'synthetic', num_classes = 10001 }"),
         ("data", "{ source = 'synthetic', noise = 1.5 }"),
+        ("data", "{ source = 'synthetic', kind = 'blobs', features = 0 }"),
+        ("data", "{ source = 'synthetic', kind = 'blobs', num_classes = 1 }"),
+        ("data", "{ source = 'synthetic', kind = 'blobs', channels = 1 }"),
+        ("data", "{ source = 'synthetic', kind = 'moons', samples = 0 }"),
+        ("data", "{ source = 'synthetic', kind = 'moons', features = 2 }"),
+        ("data", "{ source = 'synthetic', kind = 'spirals', noise = -1 }"),
+        ("data", "{ source = 'synthetic', kind = 'regression', features = 65537 }"),
+        ("data", "{ source = 'synthetic', kind = 'image' }"),
+        ("data", "{ source = 'csv', path = 'a', target = 'y', features = [] }"),
+        ("data", "{ source = 'csv', path = 'a', target = 'y', missing = 'skip' }"),
+        ("data", "{ source = 'csv', path = 'a', target = 'y', task = 'ranking' }"),
+        ("data", "{ source = 'csv', path = 'a', target = 'y', delimiter = ';;' }"),
         ("model.layers", "0"),
         ("model.layers", "1001"),
         ("model.hidden", "[64, 0]"),
         ("model.hidden", "[16777217]"),
+        ("model", "{ kind = 'rnn', embedding = 0 }"),
+        ("model", "{ kind = 'rnn', hidden_size = 0 }"),
+        ("model", "{ kind = 'rnn', hidden_size = 16777217 }"),
+        ("model", "{ kind = 'rnn', num_layers = 0 }"),
+        ("model", "{ kind = 'rnn', num_layers = 101 }"),
+        ("model", "{ kind = 'rnn', dropout = -0.1 }"),
+        ("model", "{ kind = 'rnn', dropout = 1.5 }"),
+        ("model", "{ kind = 'rnn', cell = 'lstn' }"),
+        ("model", "{ kind = 'rnn', pooling = 'none' }"),
         ("model.activation", "{ kind = 'softplus', beta = 0 }"),
         ("model.regularizer", "{ kind = 'dropout', p = 1.5 }"),
         ("model.regularizer", "['none', { kind = 'dropout', p = -0.1 }]"),
         ("model.regularizer", "{ kind = 'batch_norm', eps = 0 }"),
         ("model.regularizer", "{ kind = 'batch_norm', momentum = 1.1 }"),
+        ("model.regularizer", "{ kind = 'layer_norm', eps = 0 }"),
+        ("model", "{ kind = 'cnn', channels = [] }"),
+        ("model", "{ kind = 'cnn', channels = [8, 0] }"),
+        ("model", "{ kind = 'cnn', kernel_size = 0 }"),
+        ("model", "{ kind = 'cnn', kernel_size = [3, 0] }"),
+        ("model", "{ kind = 'cnn', kernel_size = [3, 3, 3] }"),
+        ("model", "{ kind = 'cnn', stride = 65537 }"),
+        ("model", "{ kind = 'cnn', padding = -1 }"),
+        ("model", "{ kind = 'cnn', pool = -1 }"),
+        ("model", "{ kind = 'cnn', pool = 65537 }"),
+        ("model", "{ kind = 'cnn', pool = { kernel_size = 0 } }"),
+        ("model", "{ kind = 'cnn', pool = { kind = 'avg', stride = 0 } }"),
+        ("model", "{ kind = 'cnn', head = { hidden = [0] } }"),
+        ("model", "{ kind = 'cnn', head = { dropout = 1.5 } }"),
+        ("model", "{ kind = 'cnn', head = { dropout = [0.5, 0.5, -0.1] } }"),
+        ("model", "{ kind = 'sequential', layers = [] }"),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'linear', out_features = 0 }] }"),
+        (
+            "model",
+            "{ kind = 'sequential', layers = [{ kind = 'conv2d', out_channels = 0, kernel_size = 1 }, 'linear'] }",
+        ),
+        (
+            "model",
+            "{ kind = 'sequential', layers = [{ kind = 'conv2d', out_channels = 1, kernel_size = 1, groups = 0 }] }",
+        ),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'max_pool2d', kernel_size = 0 }] }"),
+        (
+            "model",
+            "{ kind = 'sequential', layers = [{ kind = 'avg_pool2d', kernel_size = 2, padding = -1 }] }",
+        ),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'adaptive_avg_pool2d', output_size = 0 }] }"),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'layer_norm', eps = -1 }] }"),
+        ("model", "{ kind = 'sequential', layers = [{ kind = 'residual', layers = [] }] }"),
+        (
+            "model",
+            "{ kind = 'sequential', layers = [{ kind = 'residual', layers = [{ kind = 'dropout', p = 2 }] }] }",
+        ),
+        ("model.init", "{ kind = 'orthogonal', gain = -1 }"),
         ("model.init", "{ kind = 'normal', std = -1 }"),
         ("model.init", "{ kind = 'xavier_uniform', gain = -1 }"),
         ("model.init", "{ kind = 'kaiming_normal', mode = 'fan' }"),
@@ -258,12 +365,59 @@ fn the_schema_knows_the_ranges_of_the_program() {
         ("optimizer", "{ kind = 'adamw', betas = [0.9, 1] }"),
         ("optimizer", "{ kind = 'adamw', eps = -1 }"),
         ("optimizer", "{ kind = 'adamw', weight_decay = -1 }"),
+        ("optimizer", "{ kind = 'nadam', momentum_decay = -1 }"),
+        ("optimizer", "{ kind = 'radam', betas = [0.9, 1] }"),
+        ("optimizer", "{ kind = 'rmsprop', alpha = 1.1 }"),
+        ("optimizer", "{ kind = 'rmsprop', momentum = -1 }"),
+        ("optimizer", "{ kind = 'adagrad', lr_decay = -1 }"),
+        ("optimizer", "{ kind = 'adagrad', initial_accumulator_value = -1 }"),
+        ("optimizer", "{ kind = 'adadelta', rho = -0.1 }"),
+        ("optimizer", "{ kind = 'adadelta', eps = -1 }"),
+        ("optimizer", "{ kind = 'lion', betas = [1, 0.9] }"),
+        ("optimizer", "{ kind = 'lion', weight_decay = -1 }"),
+        ("optimizer", "{ kind = 'sgd', groups = [{ match = '' }] }"),
+        ("optimizer", "{ kind = 'sgd', groups = [{ match = 'layers.0', lr = 0 }] }"),
+        ("optimizer", "{ kind = 'sgd', groups = [{ match = 'layers.0', weight_decay = -1 }] }"),
+        ("optimizer", "{ kind = 'sgd', groups = [{ lr = 1 }] }"),
+        ("optimizer", "{ kind = 'sgd', groups = [{ match = 'layers.0', momentum = 1 }] }"),
+        ("scheduler", "{ kind = 'multi_step', milestones = [-1] }"),
+        ("scheduler", "{ kind = 'multi_step', milestones = [1], gamma = 0 }"),
+        ("scheduler", "{ kind = 'exponential', gamma = 0 }"),
+        ("scheduler", "{ kind = 'linear', start_factor = 0 }"),
+        ("scheduler", "{ kind = 'linear', start_factor = 1.1 }"),
+        ("scheduler", "{ kind = 'linear', end_factor = -0.1 }"),
+        ("scheduler", "{ kind = 'linear', total_iters = 0 }"),
+        ("scheduler", "{ kind = 'polynomial', total_iters = 0 }"),
+        ("scheduler", "{ kind = 'polynomial', power = 0 }"),
+        ("scheduler", "{ kind = 'cosine_warm_restarts', t_0 = 0 }"),
+        ("scheduler", "{ kind = 'cosine_warm_restarts', t_0 = 1, t_mult = 0 }"),
+        ("scheduler", "{ kind = 'cosine_warm_restarts', t_0 = 1, eta_min = -1 }"),
+        ("scheduler", "{ kind = 'one_cycle', max_lr = 0 }"),
+        ("scheduler", "{ kind = 'one_cycle', max_lr = 1, pct_start = 1.1 }"),
+        ("scheduler", "{ kind = 'one_cycle', max_lr = 1, anneal_strategy = 'exp' }"),
+        ("scheduler", "{ kind = 'one_cycle', max_lr = 1, base_momentum = 1 }"),
+        ("scheduler", "{ kind = 'one_cycle', max_lr = 1, max_momentum = -0.1 }"),
+        ("scheduler", "{ kind = 'one_cycle', max_lr = 1, div_factor = 0 }"),
+        ("scheduler", "{ kind = 'one_cycle', max_lr = 1, final_div_factor = 0 }"),
+        ("scheduler", "{ kind = 'reduce_on_plateau', factor = 1 }"),
+        ("scheduler", "{ kind = 'reduce_on_plateau', patience = -1 }"),
+        ("scheduler", "{ kind = 'reduce_on_plateau', threshold = -1 }"),
+        ("scheduler", "{ kind = 'reduce_on_plateau', threshold_mode = 'relative' }"),
+        ("scheduler", "{ kind = 'reduce_on_plateau', min_lr = -1 }"),
+        ("scheduler", "{ kind = 'reduce_on_plateau', eps = -1 }"),
+        ("scheduler", "{ kind = 'constant', warmup = {} }"),
+        ("scheduler", "{ kind = 'constant', warmup = { steps = 1, epochs = 1 } }"),
+        ("scheduler", "{ kind = 'constant', warmup = { steps = -1 } }"),
         ("scheduler", "{ kind = 'step', step_size = 0 }"),
         ("scheduler", "{ kind = 'step', step_size = 1, gamma = 0 }"),
         ("scheduler", "{ kind = 'cosine', t_max = 0 }"),
         ("scheduler", "{ kind = 'cosine', eta_min = -1 }"),
         ("train.epochs", "0"),
         ("train.batch_size", "0"),
+        ("train.accumulate", "0"),
+        ("train.clip_grad_norm", "0"),
+        ("train.clip_grad_value", "-1"),
+        ("train.log_every", "0"),
         ("train.early_stopping.patience", "0"),
         ("train.early_stopping.min_delta", "-1"),
         ("train.checkpoint.every", "0"),
@@ -319,6 +473,10 @@ fn keys_are_explained_in_words() {
         "data.normalize",
         "model.hidden",
         "model.layers",
+        "model.kernel_size",
+        "model.pool",
+        "model.pool.kernel_size",
+        "model.head.dropout",
         "model.regularizer",
         "model.regularizer.p",
         "metrics",
@@ -327,7 +485,10 @@ fn keys_are_explained_in_words() {
         "optimizer.lr",
         "optimizer.betas",
         "optimizer.weight_decay",
+        "optimizer.groups",
         "scheduler.step_size",
+        "scheduler.warmup",
+        "scheduler.warmup.steps",
         "train.early_stopping.monitor",
         "sweep.seeds",
         "sweep.grid",
@@ -348,7 +509,7 @@ fn keys_are_explained_in_words() {
     assert_eq!(of("sgd").meaning, "L2 penalty, on every parameter.");
     let momentum = KeyPath::parse("optimizer.momentum");
     assert_eq!(schema::describe_of_kind(&momentum, "adam"), None);
-    assert_eq!(schema::describe(&momentum).unwrap().kinds, ["sgd"]);
+    assert_eq!(schema::describe(&momentum).unwrap().kinds, ["sgd", "rmsprop"]);
     assert_eq!(schema::describe(&KeyPath::parse("optimizer.momentun")), None);
     let optimizer = KeyPath::parse("optimizer");
     assert_eq!(schema::describe_kind(&optimizer, "sgd").unwrap(), "Stochastic gradient descent.");

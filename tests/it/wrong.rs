@@ -98,6 +98,14 @@ fn combinations_that_cannot_work() {
     Case::new("layers = 3\nhidden = [8]\n").points_at("two_ways_at_once", &["a.toml:7:10"]);
     Case::new("\n[optimizer]\nkind = \"sgd\"\nnesterov = true\n").points_at("nesterov", &["a.toml:9:12"]);
     Case::new("\n[train]\nmonitor = \"valid_los\"\n").points_at("monitor", &["a.toml:8:11"]);
+    Case::new("\n[scheduler]\nkind = \"lambda\"\nexpression = \"0.95 ^ epochs\"\n")
+        .points_at("variable_of_an_expression", &["a.toml:9:14"]);
+    Case::new("\n[scheduler]\nkind = \"lambda\"\nexpression = \"1 - epoch / 9\"\n")
+        .points_at("expression_below_zero", &["a.toml:9:14"]);
+    Case::new("\n[optimizer]\nkind = \"adagrad\"\n\n[scheduler]\nkind = \"one_cycle\"\nmax_lr = 0.1\n")
+        .points_at("no_momentum_to_cycle", &["a.toml:10:1"]);
+    Case::new("\n[optimizer]\ngroups = [{ match = \"layers.0\" }, { match = \"layers.3\", lr = -1 }]\n")
+        .points_at("rate_of_a_group", &["a.toml:8:62"]);
     Case::new("\n[train]\nmonitor = \"valid_loss\"\n\n[data.split]\ntrain = 1.0\n")
         .points_at("monitor_without_validation", &["a.toml:8:11"]);
     Case::whole(
@@ -106,9 +114,65 @@ fn combinations_that_cannot_work() {
     .points_at("parts_above_one", &["a.toml:3:9"]);
     Case::whole("[data]\nsource = \"digits\"\nsplit = { folds = 5, valid = 0.2 }\n[model]\nkind = \"mlp\"\n")
         .points_at("folds_and_a_validation_part", &["a.toml:3:30"]);
+    let rnn = "[data]\nsource = \"digits\"\n[model]\nkind = \"rnn\"\n";
+    Case::whole(format!("{rnn}embedding = 0\nhidden_size = 0\nnum_layers = 101\ndropout = 2\n"))
+        .points_at("recurrent_sizes", &["a.toml:5:13", "a.toml:6:15", "a.toml:7:14", "a.toml:8:11"]);
     let grid = "[sweep.grid]\n\"optimizer.kind\" = [\"adam\", \"sgd\"]\n\"optimizer.nesterov\" = [false, true]\n\
                 \"optimizer.momentum\" = [0.9, 0.0]\n";
     Case::new(&format!("\n{grid}")).points_at("in_one_run_of_a_grid", &["a.toml:9:32"]);
+}
+
+#[test]
+fn layers_of_a_model() {
+    let model = |rest: &str| Case::whole(format!("[data]\nsource = \"digits\"\n\n[model]\n{rest}\n"));
+    let layers = |rest: &str| model(&format!("kind = \"sequential\"\nlayers = [\n{rest}\n]"));
+    layers("  \"flaten\",").points_at("layer_by_name", &["a.toml:7:3"]);
+    layers("  { kind = \"conv2d\", out_channels = 8 },").points_at("layer_without_a_key", &["a.toml:7:3"]);
+    layers("  { kind = \"conv2d\", out_channels = 8, kernel = 3, kernel_size = 3 },")
+        .points_at("key_of_a_layer", &["a.toml:7:41"]);
+    layers("  { kind = \"residual\", layers = [\"relu\", { kind = \"dropout\", p = 2 }] },\n  \"linear\"")
+        .points_at("value_in_a_block", &["a.toml:7:63"]);
+    layers("  { kind = \"linear\" },\n  \"linear\",").points_at("linear_without_a_width", &["a.toml:7:3"]);
+    model("kind = \"cnn\"\nkernel_size = [3, 0]\npool = \"mean\"\nhead = { hidden = [8], dropout = [0.5] }")
+        .points_at("settings_of_a_cnn", &["a.toml:7:8", "a.toml:6:15", "a.toml:8:34"]);
+}
+
+/// What only the data can tell: the entry is named.
+#[test]
+fn layers_that_samples_do_not_fit() {
+    let wrong = |model: &str, expected: &str| {
+        let workplace = Workplace::new();
+        workplace.write("a.toml", format!("data.source = 'digits'\n[model]\n{model}"));
+        let (code, said) = workplace.fail(&["plan", "a.toml"]);
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(expected), "{said}");
+    };
+    let pool = "{ kind = 'max_pool2d', kernel_size = 4 }";
+    wrong(
+        &format!("kind = 'sequential'\nlayers = [{pool}, {pool}, 'flatten', 'linear']"),
+        "model.layers[1]: max_pool2d with padding = 0 needs images that its window of 4 × 4 pixels fits into, but \
+         gets [1, 2, 2]",
+    );
+    wrong(
+        "kind = 'sequential'\nlayers = [{ kind = 'linear', out_features = 3 }]",
+        "model.layers: the last layer gives [1, 8, 3] for samples of [1, 8, 8], but the loss wants [10]",
+    );
+    wrong(
+        "kind = 'sequential'\nlayers = ['flatten', { kind = 'residual', layers = [{ kind = 'linear', out_features = 3 }] }, \
+         'linear']",
+        "model.layers[1]: residual adds what its layers make of [64] to its input, but they give [3] and without a \
+         shortcut its input stays [64]",
+    );
+    wrong(
+        "kind = 'sequential'\nlayers = ['flatten', { kind = 'residual', layers = ['relu'], \
+         shortcut = [{ kind = 'conv2d', out_channels = 1, kernel_size = 1 }] }, 'linear']",
+        "model.layers[1].shortcut[0]: conv2d needs images of the shape [C, H, W], but gets [64]",
+    );
+    wrong(
+        "kind = 'cnn'\nchannels = [4, 4, 4, 4]",
+        "layers[15]: max_pool2d with padding = 0 needs images that its window of 2 × 2 pixels fits into, but gets [4, 1, 1]",
+    );
 }
 
 #[test]

@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use textwrap::core::display_width;
+
 use crate::cli::DataShowArgs;
 use crate::config::{Experiment, Layer, Overrides};
 use crate::data::{Content, DataConfig, Prepared, SourceConfig};
 use crate::error::EXIT_OK;
-use crate::output::{Picture, dataset, gallery};
+use crate::output::{Cell, Column, Picture, Table, dataset, gallery};
 use crate::run::Library;
 use crate::setting::{Kind, nearest};
 use crate::{Error, Result};
 
 /// The widest that an image is drawn, in letters.
 const PICTURE_WIDTH: usize = 32;
+/// Features of a row that are shown: a terminal has no room for more.
+const MOST_COLUMNS: usize = 12;
 /// Where standard output is no terminal.
 const LINE: usize = 80;
 
@@ -79,5 +83,43 @@ fn examples(data: &Arc<Prepared>, count: usize, width: usize) -> Result<String> 
             };
             Ok(gallery(&rows.iter().map(draw).collect::<Result<Vec<_>>>()?, width))
         }
+        Content::Texts { texts, settings } => {
+            let line = |(row, label): &(u32, String)| {
+                let text = texts.text(*row as usize, settings.tokenizer);
+                first_columns(&format!("{row}: {label}: {text}"), width)
+            };
+            Ok(rows.iter().map(line).collect())
+        }
+        Content::Table(table) if rows.is_empty() || table.columns().is_empty() => Ok(String::new()),
+        Content::Table(table) => {
+            let shown = &table.columns()[..table.columns().len().min(MOST_COLUMNS)];
+            let features = shown.iter().map(|column| Column::text(column.name.clone()));
+            let mut lines = Table::new(
+                [Column::text("row"), Column::text("target")].into_iter().chain(features).collect(),
+            );
+            for (row, label) in rows {
+                let values = shown.iter().map(|column| column.values.text(row as usize));
+                let line = [row.to_string(), label].into_iter().chain(values);
+                lines.push(line.map(Cell::Text).collect());
+            }
+            Ok(lines.text(Some(width)) + "\n")
+        }
     }
+}
+
+/// As much of a line as fits, with its end.
+fn first_columns(line: &str, width: usize) -> String {
+    // A text may have anything in it, and a terminal obeys what it is told.
+    let line: String = line.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if display_width(&line) <= width {
+        return format!("{line}\n");
+    }
+    let mut start = String::new();
+    for letter in line.chars() {
+        if display_width(&start) + display_width(letter.encode_utf8(&mut [0; 4])) >= width {
+            break;
+        }
+        start.push(letter);
+    }
+    format!("{start}…\n")
 }

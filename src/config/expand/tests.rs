@@ -97,7 +97,7 @@ fn a_swept_key_leaves_the_runs_whose_swept_kind_does_not_have_it() {
 fn a_swept_key_that_no_axis_misplaces_is_unknown() {
     let found = refused("optimizer.kind = 'adam'\n[sweep.grid]\n'optimizer.momentum' = [0, 0.9]\n", &[]);
     assert_eq!(found[0].message, "unknown key `momentum`");
-    assert_eq!(found[0].help.as_deref(), Some("`momentum` belongs to kind = \"sgd\""));
+    assert_eq!(found[0].help.as_deref(), Some("`momentum` belongs to kind = \"sgd\" or \"rmsprop\""));
     assert_eq!(marked(&found[0]), "'optimizer.momentum'");
     let text = "[sweep.grid]\n'optimizer.momentun' = [0]\n'optimizer.kind' = ['sgd', 'adam']\n";
     assert_eq!(refused(text, &[])[0].message, "unknown key `momentun`");
@@ -204,7 +204,7 @@ fn unknown_keys_are_told_every_key_that_the_section_has() {
         texts[0],
         ("expected one of: source, split, normalize, classes, augment, limit", "did you mean \"normalize\"?")
     );
-    assert_eq!(texts[1].1, "`momentum` belongs to kind = \"sgd\"");
+    assert_eq!(texts[1].1, "`momentum` belongs to kind = \"sgd\" or \"rmsprop\"");
     let found = refused("data.samples = 3\n", &[]);
     assert_eq!(found[0].help.as_deref(), Some("`samples` belongs to source = \"synthetic\""));
 }

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::experiment;
 use crate::setting::{KeyPath, Segment};
 
+/// What a key holds whose schema does not say.
+const ANYTHING: &str = "a value";
+
 /// A key in words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyDoc {
@@ -34,6 +37,11 @@ pub fn describe(key: &KeyPath) -> Option<KeyDoc> {
         && found.iter().all(|(_, own)| own["description"] == text)
     {
         text.clone_into(&mut doc.meaning);
+    }
+    // Kinds that hold different things say what each by itself.
+    if doc.kind_of_value == ANYTHING && !found.is_empty() {
+        let parts = found.iter().map(|(kind, own)| format!("{} ({kind})", holds(own)));
+        doc.kind_of_value = parts.collect::<Vec<_>>().join(", or ");
     }
     Some(doc)
 }
@@ -135,10 +143,14 @@ fn holds(schema: &Value) -> String {
     if let Some(tag) = tag(schema) {
         let names: Vec<&str> = branches(schema).iter().map(|(kind, _)| *kind).collect();
         let list = if types.contains(&"array") { ", or a list of them" } else { "" };
-        return format!("one of: {}; or a table with `{tag}` and its own keys{list}", names.join(", "));
+        let number = if types.contains(&"integer") { "a whole number, or " } else { "" };
+        return format!(
+            "{number}one of: {}; or a table with `{tag}` and its own keys{list}",
+            names.join(", ")
+        );
     }
     let parts: Vec<String> = types.iter().map(|word| of_type(word, schema)).collect();
-    if parts.is_empty() { "a value".to_owned() } else { parts.join(", or ") }
+    if parts.is_empty() { ANYTHING.to_owned() } else { parts.join(", or ") }
 }
 
 fn of_type(word: &str, schema: &Value) -> String {
@@ -153,7 +165,8 @@ fn of_type(word: &str, schema: &Value) -> String {
 }
 
 fn list(schema: &Value) -> String {
-    let items = holds(&schema["items"]);
+    let root = experiment();
+    let items = holds(resolve(root, &schema["items"]).unwrap_or(&schema["items"]));
     let length = &schema["minItems"];
     if length.is_u64() && *length == schema["maxItems"] {
         return format!("a list of {length}, each {items}");

@@ -17,9 +17,9 @@ use crate::data::{DataSettings, SourceConfig, SplitConfig};
 use crate::loss::LossConfig;
 use crate::metric::MetricConfig;
 use crate::model::layer::activation::ActivationConfig;
-use crate::model::{ArchitectureConfig, InitConfig, ModelSettings, RegularizerConfig};
-use crate::optimizer::OptimizerConfig;
-use crate::scheduler::SchedulerConfig;
+use crate::model::{ArchitectureConfig, InitConfig, ModelSettings, PoolConfig, RegularizerConfig};
+use crate::optimizer::{OptimizerSettings, RuleConfig};
+use crate::scheduler::{CurveConfig, SchedulerSettings, WarmupConfig};
 use crate::setting::{keys_of, point_at_unknown_keys, settings_schema_of};
 use crate::train::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 
@@ -27,8 +27,15 @@ use crate::train::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 pub const AVERAGED_OVER: &[&str] = &["data.split.fold", "seed"];
 
 /// Keys whose values are paths.
-pub const PATHS: &[&str] =
-    &["data.path", "data.images", "data.labels", "data.test_images", "data.test_labels", "model.weights"];
+pub const PATHS: &[&str] = &[
+    "data.path",
+    "data.test_path",
+    "data.images",
+    "data.labels",
+    "data.test_images",
+    "data.test_labels",
+    "model.weights",
+];
 
 /// Every table whose keys depend on a tag.
 pub fn sections() -> Vec<Section> {
@@ -37,10 +44,11 @@ pub fn sections() -> Vec<Section> {
         Section::of::<ArchitectureConfig>("model", keys_of::<ModelSettings>()),
         Section::of::<ActivationConfig>("model.activation", &[]),
         Section::of::<RegularizerConfig>("model.regularizer", &[]),
+        Section::of::<PoolConfig>("model.pool", &[]),
         Section::of::<InitConfig>("model.init", &[]),
         Section::of::<LossConfig>("loss", &[]),
-        Section::of::<OptimizerConfig>("optimizer", &[]),
-        Section::of::<SchedulerConfig>("scheduler", &[]),
+        Section::of::<RuleConfig>("optimizer", keys_of::<OptimizerSettings>()),
+        Section::of::<CurveConfig>("scheduler", keys_of::<SchedulerSettings>()),
         Section::of::<MetricConfig>("metrics", &[]),
     ]
 }
@@ -61,6 +69,7 @@ fn list_keys() -> Vec<String> {
         below(section.path, &section.all_keys());
     }
     below("data.split", keys_of::<SplitConfig>());
+    below("scheduler.warmup", keys_of::<WarmupConfig>());
     below("train", keys_of::<TrainConfig>());
     below("train.early_stopping", keys_of::<EarlyStoppingConfig>());
     below("train.checkpoint", keys_of::<CheckpointConfig>());
@@ -78,7 +87,11 @@ pub fn experiment() -> &'static Value {
 
 fn make_experiment() -> Value {
     let mut root = settings_schema_of::<RunConfig>();
-    let (sweep, definitions) = sweep::sweep(&root);
+    let (sweep, mut definitions) = sweep::sweep(&root);
+    // What holds itself, as a residual block holds layers, is referred to.
+    if let Some(Value::Object(own)) = root.get_mut("definitions").map(Value::take) {
+        definitions.extend(own);
+    }
     root["title"] = "An experiment of runner".into();
     root["description"] = "Data, a model, an optimizer and a sweep, which `runner run` trains.".into();
     root["properties"]["sweep"] = sweep;

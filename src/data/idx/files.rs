@@ -173,7 +173,7 @@ fn cache_folder(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> 
 }
 
 /// `path` from the root; links are not followed.
-pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
+pub(in crate::data) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(|error| Error::unreadable(path, format!("is no path: {error}")))
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use files::{IdxFiles, cache, folder, labels_beside};
+pub(super) use files::{IdxFiles, absolute, cache, folder, labels_beside};
 pub(super) use reader::IdxReader;
 
 use super::Source;

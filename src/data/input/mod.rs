@@ -1,18 +1,22 @@
 //! Files that a trained model is applied to, read row by row in constant memory.
 //!
 //! What a file is follows from its content and, for text, its name: CSV rows of numbers, IDX images (packed
-//! with gzip or not), a PNG. Values come in the units of the model's source (0 to 255, digits 0 to 16);
-//! [`Preprocessing::batch`] scales them as the training data was.
+//! with gzip or not), PNG and JPEG. Values come in the units of the model's source (0 to 255, digits 0 to 16);
+//! [`Preprocessing::batch`] scales them as the training data was. For a model of texts a file is a CSV by its name,
+//! else one text a line; for a model of tables it is a CSV whose columns are found by their names.
 
 mod csv;
 mod idx;
-mod png;
+mod picture;
+mod table;
+mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::file::Peeked;
 use super::idx::{IdxFiles, IdxReader, labels_beside};
 use super::image::ImageTransform;
+use super::images;
 use super::preprocessing::{Preprocessing, Transform};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -31,6 +35,40 @@ pub struct RawRow {
 pub enum RawSample {
     /// `[C, H, W]`, in the units of the model's source.
     Image(Vec<f32>),
+    /// A text as it stands in the file.
+    Text(String),
+    /// A row of a table, encoded.
+    Table(Vec<f32>),
+}
+
+impl RawRow {
+    /// The values of an image; an error of ours for a sample of another sort.
+    pub(super) fn image(&self) -> Result<&[f32]> {
+        match &self.sample {
+            RawSample::Image(values) => Ok(values),
+            RawSample::Text(_) | RawSample::Table(_) => Err(wrong_sort()),
+        }
+    }
+
+    /// The text; an error of ours for a sample of another sort.
+    pub(super) fn text(&self) -> Result<&str> {
+        match &self.sample {
+            RawSample::Text(text) => Ok(text),
+            RawSample::Image(_) | RawSample::Table(_) => Err(wrong_sort()),
+        }
+    }
+
+    /// The numbers of a row of a table; an error of ours for a sample of another sort.
+    pub(super) fn vector(&self) -> Result<&[f32]> {
+        match &self.sample {
+            RawSample::Table(values) => Ok(values),
+            RawSample::Image(_) | RawSample::Text(_) => Err(wrong_sort()),
+        }
+    }
+}
+
+fn wrong_sort() -> Error {
+    Error::Bug("a sample of another sort than the model was trained on".to_owned())
 }
 
 /// Samples without a known class.
@@ -42,43 +80,105 @@ pub type LabelledRows = Box<dyn Iterator<Item = Result<(RawRow, Target)>> + Send
 enum Kind {
     Csv,
     Idx,
-    Png,
+    Picture,
+}
+
+/// The files that `path` stands for: those of all images in a folder, sorted by path, else itself.
+///
+/// Fails for a folder without images, and for any folder if the model is not of images.
+pub fn files(path: &Path, preprocessing: &Preprocessing) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let files = match preprocessing.transform() {
+        Transform::Image(_) => images::files(path)?,
+        Transform::Text(_) | Transform::Table(_) => {
+            return Err(Error::unreadable(path, "is a folder; name the files in it"));
+        }
+    };
+    if files.is_empty() {
+        return Err(Error::unreadable(path, "is a folder without PNG or JPEG files; name the files in it"));
+    }
+    Ok(files)
 }
 
 /// The samples of a file; columns of a CSV named `target`, `label` or `index` are left out.
 ///
-/// Fails if it is absent, of no known kind, or does not fit to the model's `[C, H, W]`. After an error in
+/// For a model of tables, its columns are found by their names, in any order, and others are left out.
+///
+/// Fails if it is absent, of no known kind, or does not fit to the model. After an error in
 /// the middle of the file the iterator ends.
 pub fn open(path: &Path, preprocessing: &Preprocessing) -> Result<Rows> {
     if path.is_dir() {
         return Err(Error::unreadable(path, "is a folder; name the files in it"));
     }
-    let Transform::Image(image) = preprocessing.transform();
-    let file = Peeked::open(path)?;
+    rows(Peeked::open(path)?, preprocessing)
+}
+
+/// As [`open`], for a file in memory; `path` is its name.
+pub fn open_bytes(path: &Path, bytes: Vec<u8>, preprocessing: &Preprocessing) -> Result<Rows> {
+    rows(Peeked::from_vec(path, bytes), preprocessing)
+}
+
+fn rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Rows> {
+    let image = match preprocessing.transform() {
+        Transform::Image(image) => image,
+        Transform::Text(text) => return Ok(Box::new(text::Rows::new(file, text)?)),
+        Transform::Table(table) => return Ok(Box::new(table::Rows::new(file, table)?)),
+    };
     Ok(match kind(&file)? {
         Kind::Csv => Box::new(csv::Rows::new(file, image)?),
         Kind::Idx => Box::new(idx::Rows::new(IdxReader::new(file)?, image)?),
-        Kind::Png => Box::new(std::iter::once(Ok(png::read(file, image)?))),
+        Kind::Picture => Box::new(std::iter::once(Ok(picture::read(file, image)?))),
     })
 }
 
 /// The samples of a file with their classes.
 ///
 /// A CSV needs a column `target` or `label` with names or numbers of classes; IDX images the file of their
-/// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other.
+/// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other, or a
+/// folder of images for each class. A model of texts or of tables needs a CSV with the column of its target.
 pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
-    let Transform::Image(image) = preprocessing.transform();
-    let classes = preprocessing.classes();
-    if path.is_dir() {
-        let files = IdxFiles::in_folder(path)?;
+    if let (true, Transform::Image(image)) = (path.is_dir(), preprocessing.transform()) {
+        let classes = preprocessing.classes();
+        let files = match IdxFiles::in_folder(path) {
+            Err(_) if images::has_folders(path) => {
+                return picture::labelled(images::classes(path)?, image, classes);
+            }
+            found => found?,
+        };
         let (images, labels) = files.evaluation_pair();
         return labelled_idx(IdxReader::open(images)?, labels, image, classes);
     }
-    let file = Peeked::open(path)?;
+    labelled_rows(Peeked::open(path)?, preprocessing)
+}
+
+/// As [`open_labelled`], for a file in memory; `path` is its name, which tells where IDX labels are.
+pub fn open_labelled_bytes(
+    path: &Path,
+    bytes: Vec<u8>,
+    preprocessing: &Preprocessing,
+) -> Result<LabelledRows> {
+    labelled_rows(Peeked::from_vec(path, bytes), preprocessing)
+}
+
+fn labelled_rows(file: Peeked, preprocessing: &Preprocessing) -> Result<LabelledRows> {
+    let classes = preprocessing.classes();
+    let image = match preprocessing.transform() {
+        Transform::Image(image) => image,
+        Transform::Text(text) => return text::labelled(file, text, classes),
+        Transform::Table(table) => {
+            return Ok(Box::new(table::LabelledRows::new(file, table, preprocessing.labels())?));
+        }
+    };
+    let path = file.path.clone();
     match kind(&file)? {
         Kind::Csv => Ok(Box::new(csv::LabelledRows::new(file, image, classes)?)),
-        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(path)?, image, classes),
-        Kind::Png => Err(Error::unreadable(path, "is a PNG, which tells no class; give a CSV or IDX files")),
+        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(&path)?, image, classes),
+        Kind::Picture => Err(Error::unreadable(
+            &path,
+            "is one image, which tells no class; give a folder with a folder for each class, a CSV or IDX files",
+        )),
     }
 }
 
@@ -97,16 +197,15 @@ fn labelled_idx(
 fn kind(file: &Peeked) -> Result<Kind> {
     let head = file.unpacked_head();
     let name = file.path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    let known = "CSV, IDX (as it is or with gzip) or PNG";
+    let known = "CSV, IDX (as it is or with gzip), PNG or JPEG";
     let refuse = |reason: String| Err(Error::unreadable(&file.path, reason));
     match head.as_slice() {
         [0, 0, ..] => Ok(Kind::Idx),
-        [0x89, b'P', b'N', b'G', ..] if !file.is_gzip() => Ok(Kind::Png),
+        head if !file.is_gzip() && images::format(head).is_some() => Ok(Kind::Picture),
         _ if file.is_gzip() => {
             refuse(format!("is packed with gzip but holds no IDX; unpack it, or give {known}"))
         }
         [] => refuse("is empty".into()),
-        [0xff, 0xd8, ..] => refuse("is a JPEG; convert it to PNG".into()),
         _ if name.eq_ignore_ascii_case("csv") || is_text(&head) => Ok(Kind::Csv),
         _ => refuse(format!("is of no kind that can be read: expected {known}")),
     }
@@ -134,7 +233,7 @@ mod tests {
 
     /// The values of an image and its class.
     fn parts((row, target): (RawRow, Target)) -> (Vec<f32>, u32) {
-        let RawSample::Image(values) = row.sample;
+        let values = row.image().unwrap().to_vec();
         let Target::Class(class) = target else { panic!("it has no class") };
         (values, class)
     }
@@ -275,8 +374,11 @@ mod tests {
     fn the_rest_is_refused_with_a_word_of_help() {
         let refused = |name: &str, bytes: &[u8]| plain(name, bytes).unwrap_err();
         assert_eq!(refused("x.csv", b""), "F: is empty");
-        assert!(refused("x.jpg", &[0xff, 0xd8, 0xff, 0xe0]).contains("convert it to PNG"));
-        assert!(refused("x.bin", &[1, 2, 0, 3]).contains("expected CSV, IDX (as it is or with gzip) or PNG"));
+        assert!(refused("x.jpg", &[0xff, 0xd8, 0xff, 0xe0]).contains("is a damaged JPEG"));
+        assert!(
+            refused("x.bin", &[1, 2, 0, 3])
+                .contains("expected CSV, IDX (as it is or with gzip), PNG or JPEG")
+        );
         assert!(refused("x.csv.gz", &gzip(b"1,2,3,4,5,6\n")).contains("unpack it"));
         assert!(refused("x.csv", &[b'1', b',', 0xff, 0xfe, b'\n']).contains("line 1"));
         let folder = tempfile::tempdir().unwrap();

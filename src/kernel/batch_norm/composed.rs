@@ -5,6 +5,20 @@ use candle_core::Tensor;
 use super::{Gradients, Statistics};
 use crate::Result;
 
+/// Images `[R, B, C, …]` as rows of channels `[R, B S, C]`; flat samples as they are.
+pub(super) fn rows(x: &Tensor) -> Result<Tensor> {
+    let (runs, batch, channels) = (x.dim(0)?, x.dim(1)?, x.dim(2)?);
+    let planes = x.contiguous()?.reshape((runs, batch, channels, ()))?;
+    Ok(planes.transpose(2, 3)?.contiguous()?.reshape((runs, (), channels))?)
+}
+
+/// The reverse of [`rows`], for images of the shape of `like`.
+pub(super) fn images(rows: &Tensor, like: &Tensor) -> Result<Tensor> {
+    let (runs, batch, channels) = (like.dim(0)?, like.dim(1)?, like.dim(2)?);
+    let planes = rows.reshape((runs, batch, (), channels))?.transpose(2, 3)?.contiguous()?;
+    Ok(planes.reshape(like.dims())?)
+}
+
 pub(super) fn forward(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(Tensor, Statistics)> {
     let batch = x.dim(1)? as f64;
     let mean = (x.sum(1)? / batch)?;

@@ -4,14 +4,25 @@
 //! come as one struct a run, in f64, and are rounded once to the type of the parameter. What changes from
 //! step to step (bias corrections, schedules) is the optimizers' business, not this module's.
 
+mod adadelta;
+mod adagrad;
 mod adam;
+mod lion;
+mod nadam;
+mod rmsprop;
 mod sgd;
 
 use candle_core::{DType, Tensor};
 
+pub use adadelta::{AdadeltaRun, Deltas, adadelta};
+pub use adagrad::{AdagradRun, adagrad};
 pub use adam::{AdamRun, Moments, adam};
+pub use lion::{LionRun, lion};
+pub use nadam::{NadamRun, nadam};
+pub use rmsprop::{Averages, RmspropRun, rmsprop};
 pub use sgd::{Momentum, SgdRun, sgd};
 
+use super::{Element, read, write};
 use crate::{Error, Result};
 
 fn check(value: &Tensor, gradient: &Tensor, runs: usize) -> Result<()> {
@@ -32,6 +43,65 @@ fn unsupported(dtype: DType) -> Error {
 /// The numbers of one run; at least 1, so that slices can be cut into pieces of this size.
 fn per_run(count: usize, runs: usize) -> usize {
     (count / runs.max(1)).max(1)
+}
+
+/// Calls `step` once a run with its numbers of the value, of the gradient and of each of the `K` buffers, in place.
+///
+/// The tensors that are written share storage with nothing else.
+fn each_run<T: Element, S, const K: usize>(
+    value: &Tensor,
+    gradient: &Tensor,
+    buffers: [&Tensor; K],
+    runs: &[S],
+    mut step: impl FnMut(&mut [T], &[T], [&mut [T]; K], &S),
+) -> Result<()> {
+    let gradient = gradient.contiguous()?;
+    let size = per_run(value.elem_count(), runs.len());
+    read::<T, _>(&gradient, |gradient| {
+        write::<T, _>(value, |value| {
+            write_all(&buffers, Vec::with_capacity(K), &mut |lent| {
+                let Ok(mut buffers) = <[&mut [T]; K]>::try_from(lent) else {
+                    return Err(Error::Bug("an update was lent another number of buffers".into()));
+                };
+                let parts = value.chunks_exact_mut(size).zip(gradient.chunks_exact(size)).zip(runs);
+                for (index, ((value, gradient), run)) in parts.enumerate() {
+                    let range = index * size..(index + 1) * size;
+                    let of_run = buffers.each_mut().map(|buffer| &mut buffer[range.clone()]);
+                    step(value, gradient, of_run, run);
+                }
+                Ok(())
+            })
+        })
+        .flatten()
+    })
+    .flatten()
+}
+
+/// Lends the numbers of all `tensors` for writing at once, behind those that are `lent` already.
+fn write_all<T: Element>(
+    tensors: &[&Tensor],
+    lent: Vec<&mut [T]>,
+    body: &mut dyn FnMut(Vec<&mut [T]>) -> Result<()>,
+) -> Result<()> {
+    let Some((first, rest)) = tensors.split_first() else { return body(lent) };
+    write::<T, _>(first, |numbers| {
+        let mut lent = lent;
+        lent.push(numbers);
+        write_all(rest, lent, body)
+    })
+    .flatten()
+}
+
+/// That buffers have the shape of the value: they are cut into runs as it is.
+fn check_buffers(value: &Tensor, buffers: &[&Tensor]) -> Result<()> {
+    match buffers.iter().find(|buffer| buffer.dims() != value.dims()) {
+        None => Ok(()),
+        Some(buffer) => Err(Error::Bug(format!(
+            "an update of a value of shape {:?} got a buffer of shape {:?}",
+            value.dims(),
+            buffer.dims()
+        ))),
+    }
 }
 
 /// `tensor` `[R, …]` times a scalar a run.

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Layer, Pass, take_kept};
+use super::{Layer, LayerConfig, Pass, take_kept};
 use crate::Result;
 use crate::kernel::activation::{self, Activation};
 use crate::model::config::NoKeys;
@@ -140,6 +140,21 @@ impl ActivationConfig {
         }
     }
 
+    /// The layer; none for `none`.
+    pub fn layer(&self) -> Option<LayerConfig> {
+        Some(match self {
+            Self::None => return None,
+            Self::Relu => LayerConfig::Relu,
+            Self::LeakyRelu(config) => LayerConfig::LeakyRelu(config.clone()),
+            Self::Elu(config) => LayerConfig::Elu(config.clone()),
+            Self::Gelu => LayerConfig::Gelu,
+            Self::Silu => LayerConfig::Silu,
+            Self::Sigmoid => LayerConfig::Sigmoid,
+            Self::Tanh => LayerConfig::Tanh,
+            Self::Softplus(config) => LayerConfig::Softplus(config.clone()),
+        })
+    }
+
     /// The function; none for `none`.
     pub fn function(&self) -> Option<Activation> {
         Some(match self {
@@ -202,7 +217,6 @@ impl Layer for ActivationLayer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::LayerConfig;
     use crate::model::layer::checks::{assert_contract, assert_gradients, build};
     use crate::setting;
 
@@ -211,11 +225,12 @@ mod tests {
         let mut texts = Vec::new();
         for kind in ActivationConfig::KINDS {
             let config: ActivationConfig = setting::read(&toml::Value::from(*kind)).unwrap();
-            let Some(function) = config.function() else {
-                assert_eq!(*kind, "none");
+            let Some(layer) = config.layer() else {
+                assert_eq!((*kind, config.function()), ("none", None));
                 continue;
             };
-            let layer = LayerConfig::Activation(function);
+            assert_eq!(layer.activation().as_ref(), Some(&config));
+            assert_eq!(setting::read::<LayerConfig>(&toml::Value::from(*kind)).unwrap(), layer);
             assert_gradients(&layer, &[3]);
             assert_contract(&layer, &[2, 3]);
             texts.push(build(&layer, &[3], 1).describe());

@@ -1,4 +1,5 @@
-//! Normalisation of every feature over the batch (`PyTorch`'s `BatchNorm1d`).
+//! Normalisation of every feature over the batch (`PyTorch`'s `BatchNorm1d`), of images of every channel over
+//! the batch and all pixels (`BatchNorm2d`).
 //!
 //! Training normalises by the batch's mean and biased variance and moves the running ones towards its mean
 //! and unbiased variance: running ← (1 − momentum) · running + momentum · batch. Evaluation normalises by
@@ -40,12 +41,29 @@ impl BatchNormConfig {
         problems.require(*eps > 0.0 && eps.is_finite(), "eps", eps, "a finite number above 0");
         problems.require((0.0..=1.0).contains(momentum), "momentum", momentum, "a number from 0 to 1");
     }
+
+    /// Features of flat samples, channels of images.
+    pub fn channels(input: &[usize]) -> Result<usize> {
+        match input {
+            [channels] | [channels, _, _] if !input.contains(&0) => Ok(*channels),
+            _ => Err(Error::Request(format!(
+                "batch_norm needs samples of the shape [F] or images of the shape [C, H, W], but gets {input:?}"
+            ))),
+        }
+    }
+
+    /// Whether a batch of one such sample has nothing to normalise over.
+    pub fn needs_two_samples(input: &[usize]) -> bool {
+        input.iter().skip(1).product::<usize>() < 2
+    }
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct BatchNorm {
     config: BatchNormConfig,
+    /// Whether samples are images.
+    is_2d: bool,
     weight: Parameter,
     bias: Parameter,
     running_mean: Tensor,
@@ -57,9 +75,11 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     /// Weight 1, bias 0, running mean 0, running variance 1.
-    pub fn build(config: &BatchNormConfig, width: usize, init: &Initializer<'_>) -> Result<Self> {
+    pub fn build(config: &BatchNormConfig, input: &[usize], init: &Initializer<'_>) -> Result<Self> {
+        let width = BatchNormConfig::channels(input)?;
         Ok(Self {
             config: config.clone(),
+            is_2d: input.len() > 1,
             weight: Parameter::new(init.ones(&[width])?),
             bias: Parameter::new(init.zeros(&[width])?),
             running_mean: init.zeros(&[width])?,
@@ -88,7 +108,7 @@ impl Layer for BatchNorm {
             self.kept = None;
             return batch_norm::evaluate(input, weight, bias, &self.running_mean, &self.running_var, eps);
         }
-        if input.dim(1)? < 2 {
+        if input.dim(1)? < 2 && BatchNormConfig::needs_two_samples(&input.dims()[2..]) {
             return Err(Error::Request(
                 "batch norm needs more than one sample in a training batch, but one has a single sample: \
                  choose another `train.batch_size`, or set `train.drop_last = true`"
@@ -144,7 +164,8 @@ impl Layer for BatchNorm {
     }
 
     fn describe(&self) -> String {
-        format!("BatchNorm1d({})", self.weight.value.dims()[1])
+        let sides = if self.is_2d { 2 } else { 1 };
+        format!("BatchNorm{sides}d({})", self.weight.value.dims()[1])
     }
 }
 
@@ -164,9 +185,12 @@ mod tests {
 
     #[test]
     fn gradients_are_exact_and_the_contract_is_kept() {
-        assert_gradients(&config(), &[3]);
-        assert_contract(&config(), &[3]);
-        assert_eq!(build(&config(), &[3], 1).describe(), "BatchNorm1d(3)");
+        for (shape, name) in [(&[3][..], "BatchNorm1d(3)"), (&[2, 3, 2], "BatchNorm2d(2)")] {
+            assert_gradients(&config(), shape);
+            assert_contract(&config(), shape);
+            assert_eq!(build(&config(), shape, 1).describe(), name);
+        }
+        assert!(config().output_shape(&[3, 4]).is_err());
     }
 
     struct Step {
@@ -223,6 +247,10 @@ mod tests {
         let error = layer.forward(&x, &PASS).unwrap_err();
         assert!(matches!(&error, Error::Request(text) if text.contains("more than one sample")), "{error}");
         assert!(layer.forward(&x, &Pass::EVALUATION).is_ok());
+        // An image has more than one pixel to normalise over.
+        let mut layer = build(&config(), &[2, 3, 1], 1);
+        assert!(layer.forward(&normal(1, &[1, 1, 2, 3, 1], DType::F64), &PASS).is_ok());
+        assert!(BatchNormConfig::needs_two_samples(&[2, 1, 1]));
     }
 
     const EVALUATED: [f64; 12] = [

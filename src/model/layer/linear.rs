@@ -1,9 +1,10 @@
-//! y = x wᵀ + b with w `[R, out, in]` and b `[R, out]` (`PyTorch`'s `Linear`).
+//! y = x wᵀ + b with w `[R, out, in]` and b `[R, out]`, over the last dimension of x (`PyTorch`'s `Linear`).
 
 use candle_core::Tensor;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, Pass, take_kept, width};
+use super::{Layer, Pass, take_kept};
 use crate::kernel::linear::{self, Need};
 use crate::model::Parameter;
 use crate::model::initializer::{Initializer, Role};
@@ -14,11 +15,13 @@ use crate::{Error, Result};
 pub const MAX_WIDTH: usize = 1 << 24;
 
 /// A fully connected layer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinearConfig {
-    /// Numbers in an output sample.
-    pub out_features: usize,
+    /// Numbers in an output; of the last linear layer as many as the loss wants, unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MAX_WIDTH))]
+    pub out_features: Option<usize>,
     /// Whether b is added.
     #[serde(default = "yes")]
     pub bias: bool,
@@ -29,28 +32,43 @@ fn yes() -> bool {
 }
 
 impl LinearConfig {
+    /// With a bias.
+    pub fn new(out_features: usize) -> Self {
+        Self { out_features: Some(out_features), bias: true }
+    }
+
     /// Refuses widths that are 0 or absurd.
     pub fn check(&self, problems: &mut Problems) {
-        let out = self.out_features;
-        problems.require(
-            (1..=MAX_WIDTH).contains(&out),
-            "out_features",
-            out,
-            "a whole number from 1 to 16777216",
-        );
+        if let Some(out) = self.out_features {
+            problems.require(
+                (1..=MAX_WIDTH).contains(&out),
+                "out_features",
+                out,
+                "a whole number from 1 to 16777216",
+            );
+        }
     }
 
     /// (in, out) for input samples of shape `input`.
     pub fn sizes(&self, input: &[usize]) -> Result<(usize, usize)> {
-        let inputs = width(input, "a linear layer")?;
-        for size in [inputs, self.out_features] {
+        let (Some(inputs), Some(outputs)) = (input.last().copied(), self.out_features) else {
+            let lacks = if input.is_empty() { "samples with a dimension" } else { "`out_features`" };
+            return Err(Error::Request(format!("linear needs {lacks}")));
+        };
+        for size in [inputs, outputs] {
             if !(1..=MAX_WIDTH).contains(&size) {
                 return Err(Error::Request(format!(
-                    "a linear layer cannot be {size} wide: widths go from 1 to {MAX_WIDTH}"
+                    "linear cannot be {size} wide: widths go from 1 to {MAX_WIDTH}"
                 )));
             }
         }
-        Ok((inputs, self.out_features))
+        Ok((inputs, outputs))
+    }
+
+    /// The shape of one output sample.
+    pub fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        let (_, outputs) = self.sizes(input)?;
+        Ok(with_last(input, outputs))
     }
 
     /// in · out + out.
@@ -61,12 +79,18 @@ impl LinearConfig {
     }
 }
 
+/// `shape` with another last side.
+fn with_last(shape: &[usize], last: usize) -> Vec<usize> {
+    let leading = shape.split_last().map_or(&[][..], |(_, leading)| leading);
+    leading.iter().copied().chain([last]).collect()
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Linear {
     weight: Parameter,
     bias: Option<Parameter>,
-    /// The input of the last training pass.
+    /// The input of the last training pass, `[R, …, in]`.
     kept: Option<Tensor>,
 }
 
@@ -89,10 +113,28 @@ impl Linear {
     }
 }
 
+/// `[R, M, in]`: what stands before the last dimension as rows.
+fn rows(tensor: &Tensor) -> Result<Tensor> {
+    if tensor.rank() == 3 {
+        return Ok(tensor.clone());
+    }
+    let last = tensor.rank().saturating_sub(1);
+    Ok(tensor.reshape((
+        tensor.dim(0)?,
+        tensor.dims()[1..last].iter().product::<usize>(),
+        tensor.dim(last)?,
+    ))?)
+}
+
 impl Layer for Linear {
     fn forward(&mut self, input: &Tensor, pass: &Pass<'_>) -> Result<Tensor> {
         self.kept = pass.is_training().then(|| input.clone());
-        linear::forward(input, &self.weight.value, self.bias.as_ref().map(|bias| &bias.value))
+        let bias = self.bias.as_ref().map(|bias| &bias.value);
+        let output = linear::forward(&rows(input)?, &self.weight.value, bias)?;
+        if input.rank() == output.rank() {
+            return Ok(output);
+        }
+        Ok(output.reshape(with_last(input.dims(), self.weight.value.dim(1)?))?)
     }
 
     fn backward(&mut self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>> {
@@ -102,12 +144,12 @@ impl Layer for Linear {
             bias: self.bias.as_ref().is_some_and(|bias| bias.trainable),
             input: need_input_gradient,
         };
-        let gradients = linear::backward(&input, &self.weight.value, gradient, need)?;
+        let gradients = linear::backward(&rows(&input)?, &self.weight.value, &rows(gradient)?, need)?;
         self.weight.gradient = gradients.weight;
         if let Some(bias) = &mut self.bias {
             bias.gradient = gradients.bias;
         }
-        Ok(gradients.input)
+        Ok(gradients.input.map(|dx| dx.reshape(input.dims())).transpose()?)
     }
 
     fn parameters(&self) -> Vec<(&'static str, &Parameter)> {
@@ -120,8 +162,8 @@ impl Layer for Linear {
         std::iter::once(("weight", &mut self.weight)).chain(bias).collect()
     }
 
-    fn output_shape(&self, _input: &[usize]) -> Vec<usize> {
-        vec![self.weight.value.dims()[1]]
+    fn output_shape(&self, input: &[usize]) -> Vec<usize> {
+        with_last(input, self.weight.value.dims()[1])
     }
 
     fn describe(&self) -> String {
@@ -138,14 +180,16 @@ mod tests {
     use crate::model::layer::checks::{assert_contract, assert_gradients, build};
 
     fn config(bias: bool) -> LayerConfig {
-        LayerConfig::Linear(LinearConfig { out_features: 4, bias })
+        LayerConfig::Linear(LinearConfig { bias, ..LinearConfig::new(4) })
     }
 
     #[test]
     fn gradients_are_exact_and_the_contract_is_kept() {
         for bias in [true, false] {
-            assert_gradients(&config(bias), &[3]);
-            assert_contract(&config(bias), &[3]);
+            for shape in [&[3][..], &[2, 3], &[2, 1, 3]] {
+                assert_gradients(&config(bias), shape);
+                assert_contract(&config(bias), shape);
+            }
         }
     }
 
@@ -159,13 +203,17 @@ mod tests {
     }
 
     #[test]
-    fn shapes_that_are_not_flat_and_widths_of_zero_are_refused() {
-        assert!(config(true).output_shape(&[1, 3]).is_err());
+    fn widths_of_zero_and_missing_ones_are_refused() {
+        assert_eq!(config(true).output_shape(&[1, 3]).unwrap(), [1, 4]);
         assert!(config(true).output_shape(&[0]).is_err());
-        let none = LinearConfig { out_features: 0, bias: true };
+        assert!(config(true).output_shape(&[]).is_err());
+        let open = LinearConfig { out_features: None, bias: true };
+        assert!(open.parameter_count(&[3]).is_err());
+        let none = LinearConfig::new(0);
         assert!(none.parameter_count(&[3]).is_err());
         let mut problems = Problems::default();
         none.check(&mut problems);
+        open.check(&mut problems);
         assert_eq!(problems.into_found().len(), 1);
     }
 }

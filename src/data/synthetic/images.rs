@@ -1,11 +1,11 @@
-//! Data that is made up, of any size, the same on every machine.
+//! Images that are made up.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{Dataset, Samples};
-use super::labels::Labels;
-use super::{Source, fingerprint};
+use super::super::dataset::{Dataset, Samples};
+use super::super::labels::Labels;
+use super::super::{Source, fingerprint};
 use crate::rng::{Purpose, Stream};
 use crate::setting::Problems;
 use crate::{Error, Result, kernel};
@@ -13,24 +13,13 @@ use crate::{Error, Result, kernel};
 /// Bytes that no machine has to spare for a made-up data set.
 const LARGEST: u128 = 1 << 40;
 
-/// What is made up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SyntheticKind {
-    /// Images of smooth patterns, one a class.
-    ///
-    /// A sample is its class's pattern, moved by up to a tenth of the size, with the pattern of another class
-    /// showing through by up to a half, and noise. Classes follow one another: row i is of class i mod N.
-    #[default]
-    Images,
-}
-
-/// Samples for tests of speed and size, and for a first look without any file.
+/// Images of smooth patterns, one a class.
+///
+/// A sample is its class's pattern, moved by up to a tenth of the size, with the pattern of another class
+/// showing through by up to a half, and noise. Classes follow one another: row i is of class i mod N.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct SyntheticConfig {
-    /// What is made up.
-    pub kind: SyntheticKind,
+pub struct ImagesConfig {
     /// How many samples; more of them keep the earlier ones.
     #[schemars(range(min = 1, max = u32::MAX))]
     pub samples: usize,
@@ -50,28 +39,20 @@ pub struct SyntheticConfig {
     pub seed: u64,
 }
 
-impl Default for SyntheticConfig {
+impl Default for ImagesConfig {
     fn default() -> Self {
-        Self {
-            kind: SyntheticKind::Images,
-            samples: 1000,
-            image_size: [28, 28],
-            channels: 1,
-            num_classes: 10,
-            noise: 0.1,
-            seed: 0,
-        }
+        Self { samples: 1000, image_size: [28, 28], channels: 1, num_classes: 10, noise: 0.1, seed: 0 }
     }
 }
 
-impl SyntheticConfig {
+impl ImagesConfig {
     /// C · H · W.
     fn features(&self) -> usize {
         self.channels * self.image_size[0] * self.image_size[1]
     }
 }
 
-impl Source for SyntheticConfig {
+impl Source for ImagesConfig {
     fn check(&self, problems: &mut Problems) {
         let [height, width] = self.image_size;
         let samples = (1..=u32::MAX as usize).contains(&self.samples);
@@ -118,7 +99,7 @@ impl Source for SyntheticConfig {
 
 /// The patterns of all classes, with a margin on each side for the movement.
 struct Canvas<'a> {
-    config: &'a SyntheticConfig,
+    config: &'a ImagesConfig,
     margin: [usize; 2],
     /// `[class, C, height + 2 · margin, width + 2 · margin]`, from 0 to 255.
     patterns: Vec<u8>,
@@ -146,7 +127,7 @@ struct Place {
 
 impl<'a> Canvas<'a> {
     /// Fails if there is no memory for the patterns.
-    fn new(config: &'a SyntheticConfig) -> Result<Self> {
+    fn new(config: &'a ImagesConfig) -> Result<Self> {
         let margin = config.image_size.map(|size| size / 10);
         let mut canvas = Self { config, margin, patterns: Vec::new() };
         let [height, width] = canvas.size();
@@ -242,22 +223,21 @@ mod tests {
 
     #[test]
     fn is_the_same_everywhere() {
-        let data = SyntheticConfig::default().load().unwrap();
+        let data = ImagesConfig::default().load().unwrap();
         let images = data.main.expect_images();
         assert_eq!((images.len(), images.shape(), images.maximum()), (1000, &[1, 28, 28][..], 255.0));
         assert_eq!(data.labels.classes().len(), 10);
         assert_eq!(data.main.targets().classes().unwrap()[8..12], [8, 9, 0, 1]);
         // A change of the pixels needs a new version in the fingerprint.
         assert_eq!(hash(&data), "3ce053bcfeb88952");
-        let other = SyntheticConfig { seed: 1, ..SyntheticConfig::default() }.load().unwrap();
+        let other = ImagesConfig { seed: 1, ..ImagesConfig::default() }.load().unwrap();
         assert_ne!(hash(&other), hash(&data));
     }
 
     #[test]
     fn more_samples_keep_the_earlier_ones() {
-        let few =
-            SyntheticConfig { samples: 7, channels: 3, image_size: [5, 30], ..SyntheticConfig::default() };
-        let many = SyntheticConfig { samples: 50, ..few.clone() }.load().unwrap();
+        let few = ImagesConfig { samples: 7, channels: 3, image_size: [5, 30], ..ImagesConfig::default() };
+        let many = ImagesConfig { samples: 50, ..few.clone() }.load().unwrap();
         let few = few.load().unwrap();
         assert_eq!(few.main.expect_images().pixels(), &many.main.expect_images().pixels()[..7 * 3 * 5 * 30]);
         assert_eq!(few.main.expect_images().shape(), [3, 5, 30]);
@@ -266,25 +246,23 @@ mod tests {
     #[test]
     fn any_size_works() {
         for image_size in [[1, 1], [1, 100], [64, 2]] {
-            let config =
-                SyntheticConfig { samples: 3, image_size, num_classes: 2, ..SyntheticConfig::default() };
+            let config = ImagesConfig { samples: 3, image_size, num_classes: 2, ..ImagesConfig::default() };
             assert_eq!(config.load().unwrap().main.len(), 3);
         }
-        let huge = SyntheticConfig {
+        let huge = ImagesConfig {
             samples: u32::MAX as usize,
             image_size: [4096, 4096],
             channels: 64,
-            ..SyntheticConfig::default()
+            ..ImagesConfig::default()
         };
         assert!(huge.load().unwrap_err().to_string().contains("`samples` is 4294967295"));
-        let patterns = SyntheticConfig { samples: 1, num_classes: 10_000, ..huge };
+        let patterns = ImagesConfig { samples: 1, num_classes: 10_000, ..huge };
         assert_eq!(patterns.load().unwrap_err().exit_code(), crate::error::EXIT_REQUEST);
     }
 
     #[test]
     fn noise_has_the_deviation_that_was_asked_for() {
-        let make =
-            |noise| SyntheticConfig { samples: 200, noise, ..SyntheticConfig::default() }.load().unwrap();
+        let make = |noise| ImagesConfig { samples: 200, noise, ..ImagesConfig::default() }.load().unwrap();
         let (clean, noisy) = (make(0.0), make(0.1));
         let differences: Vec<f64> = clean
             .main
@@ -306,7 +284,7 @@ mod tests {
     /// The nearest mean of a class knows far more than chance, and far less than everything.
     #[test]
     fn is_learnable_but_not_trivial() {
-        let data = SyntheticConfig { samples: 2000, ..SyntheticConfig::default() }.load().unwrap();
+        let data = ImagesConfig { samples: 2000, ..ImagesConfig::default() }.load().unwrap();
         let row = |row: usize| data.main.expect_images().row(row as u32).unwrap();
         let mut means = vec![vec![0.0; 784]; 10];
         for sample in 0..1000 {

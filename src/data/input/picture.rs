@@ -1,95 +1,69 @@
-//! A PNG as one sample.
+//! PNG and JPEG files, each one sample.
 
-use std::io::{Cursor, Read};
+use std::path::PathBuf;
 
-use image::imageops::FilterType;
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
-
-use super::super::file::{Peeked, plain};
+use super::super::file::Peeked;
 use super::super::image::ImageTransform;
-use super::{RawRow, RawSample};
+use super::super::images::{self, ClassFolder};
+use super::super::labels::{class_of, shown_classes};
+use super::{LabelledRows, RawRow, RawSample};
+use crate::target::Target;
 use crate::{Error, Result};
-
-/// Bytes of the largest file that is read.
-const LARGEST_FILE: u64 = 64 << 20;
-/// Pixels of the longest side that is unpacked.
-const LONGEST_SIDE: u32 = 8192;
-/// Bytes of memory that unpacking may take.
-const LARGEST_IMAGE: u64 = 256 << 20;
 
 /// Reads an image: gray or RGB as the model wants it, resized to the model's height and width where it differs
 /// (triangle filter), 0 to 255 scaled to the range of the model's source.
 pub(super) fn read(file: Peeked, transform: &ImageTransform) -> Result<RawRow> {
-    let path = file.path.clone();
-    let refuse = |reason: String| Error::unreadable(&path, reason);
     let &[channels, height, width] = transform.shape() else {
         return Err(Error::Bug("a model of images without channels, height and width".into()));
     };
     if !matches!(channels, 1 | 3) {
-        return Err(refuse(format!("is an image, which has 1 or 3 channels; the model wants {channels}")));
+        let reason = format!("is an image, which has 1 or 3 channels; the model wants {channels}");
+        return Err(Error::unreadable(&file.path, reason));
     }
-    let mut bytes = Vec::new();
-    file.into_stored()
-        .take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| refuse(plain(&error)))?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(refuse(format!("is larger than {} MiB", LARGEST_FILE >> 20)));
-    }
-    let image = decode(bytes).map_err(|error| match error {
-        ImageError::Limits(_) => refuse(format!(
-            "is an image of more than {LONGEST_SIDE} pixels a side or {} MiB",
-            LARGEST_IMAGE >> 20
-        )),
-        other => refuse(format!("is a damaged PNG: {other}")),
-    })?;
-    let image = resize(image, channels, height as u32, width as u32);
+    let planes = images::planes(images::read(file)?, channels, [height, width]);
     let scale = f64::from(transform.maximum()) / 255.0;
-    let planes: Vec<u8> = if channels == 1 {
-        image.into_luma8().into_raw()
-    } else {
-        let pixels = image.into_rgb8().into_raw();
-        (0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied()).collect()
-    };
     let values = planes.into_iter().map(|value| (f64::from(value) * scale) as f32).collect();
     Ok(RawRow { index: 0, sample: RawSample::Image(values) })
 }
 
-fn decode(bytes: Vec<u8>) -> image::ImageResult<DynamicImage> {
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(LONGEST_SIDE);
-    limits.max_image_height = Some(LONGEST_SIDE);
-    limits.max_alloc = Some(LARGEST_IMAGE);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Png);
-    reader.limits(limits);
-    reader.decode()
-}
-
-/// Colours first, so that only the channels that are wanted are resized.
-fn resize(image: DynamicImage, channels: usize, height: u32, width: u32) -> DynamicImage {
-    let image = if channels == 1 {
-        DynamicImage::ImageLuma8(image.into_luma8())
-    } else {
-        DynamicImage::ImageRgb8(image.into_rgb8())
-    };
-    if (image.height(), image.width()) == (height, width) {
-        return image;
+/// The images in folders that have the names of the model's classes.
+pub(super) fn labelled(
+    folders: Vec<ClassFolder>,
+    transform: &ImageTransform,
+    classes: &[String],
+) -> Result<LabelledRows> {
+    let mut files: Vec<(PathBuf, u32)> = Vec::new();
+    for ClassFolder { name, files: found } in folders {
+        let class = class_of(classes, &name).ok_or_else(|| {
+            let folder = found[0].parent().unwrap_or(&found[0]);
+            Error::unreadable(
+                folder,
+                format!("\"{name}\" is not one of the model's classes: {}", shown_classes(classes)),
+            )
+        })?;
+        files.extend(found.into_iter().map(|path| (path, class)));
     }
-    image.resize_exact(width, height, FilterType::Triangle)
+    let transform = transform.clone();
+    let mut index = 0..;
+    Ok(Box::new(files.into_iter().map(move |(path, class)| {
+        let row = read(Peeked::open(&path)?, &transform)?;
+        Ok((RawRow { index: index.next().unwrap_or_default(), ..row }, Target::Class(class)))
+    })))
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
+    use image::{DynamicImage, ImageFormat};
+
+    use super::super::super::fixture;
     use super::super::tests::preprocessing;
     use super::super::{open, open_labelled};
     use super::*;
 
     fn encode(image: &DynamicImage) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
-        image.write_to(&mut bytes, ImageFormat::Png).unwrap();
-        bytes.into_inner()
+        fixture::encode(image, ImageFormat::Png)
     }
 
     fn gray(width: u32, pixels: &[u8]) -> DynamicImage {
@@ -104,8 +78,8 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let rows: Vec<RawRow> = open(&path, preprocessing)?.collect::<Result<_>>()?;
         assert_eq!((rows.len(), rows[0].index), (1, 0));
-        let RawSample::Image(values) = &rows[0].sample;
-        Ok(values.clone())
+        let values = rows[0].image().unwrap();
+        Ok(values.to_vec())
     }
 
     #[test]

@@ -1,0 +1,8 @@
+//! Pictures.
+
+#![no_main]
+
+#[path = "../src/input.rs"]
+mod input;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| input::check("a.png", data));

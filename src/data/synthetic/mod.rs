@@ -1,0 +1,125 @@
+//! Data that is made up, of any size, the same on every machine.
+
+mod images;
+mod plane;
+mod regression;
+mod sequences;
+mod vectors;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+pub use images::ImagesConfig;
+pub use plane::{BlobsConfig, MoonsConfig, SpiralsConfig};
+pub use regression::RegressionConfig;
+pub use sequences::SequencesConfig;
+
+use super::dataset::Dataset;
+use super::{Normalize, Source};
+use crate::Result;
+use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::target::TaskKind;
+
+/// What is made up: for tests of speed and size, and for a first look without any file.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = by_kind::<Self>)]
+pub enum SyntheticConfig {
+    /// Images of smooth patterns, one a class.
+    Images(ImagesConfig),
+    /// Points around a center for each class.
+    Blobs(BlobsConfig),
+    /// Two half circles that reach into one another.
+    Moons(MoonsConfig),
+    /// A spiral for each class, turned against the others.
+    Spirals(SpiralsConfig),
+    /// A weighted sum of numbers.
+    Regression(RegressionConfig),
+    /// Sequences of words of which only the order tells the class.
+    Sequences(SequencesConfig),
+}
+
+impl Default for SyntheticConfig {
+    fn default() -> Self {
+        Self::Images(ImagesConfig::default())
+    }
+}
+
+impl SyntheticConfig {
+    fn source(&self) -> &dyn Source {
+        match self {
+            Self::Images(config) => config,
+            Self::Blobs(config) => config,
+            Self::Moons(config) => config,
+            Self::Spirals(config) => config,
+            Self::Regression(config) => config,
+            Self::Sequences(config) => config,
+        }
+    }
+}
+
+impl Kind for SyntheticConfig {
+    const KINDS: &'static [&'static str] =
+        &["images", "blobs", "moons", "spirals", "regression", "sequences"];
+    const DEFAULT: Option<&'static str> = Some("images");
+
+    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
+        match kind {
+            "images" => ImagesConfig::deserialize(rest).map(Self::Images),
+            "blobs" => BlobsConfig::deserialize(rest).map(Self::Blobs),
+            "moons" => MoonsConfig::deserialize(rest).map(Self::Moons),
+            "spirals" => SpiralsConfig::deserialize(rest).map(Self::Spirals),
+            "regression" => RegressionConfig::deserialize(rest).map(Self::Regression),
+            "sequences" => SequencesConfig::deserialize(rest).map(Self::Sequences),
+            other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
+        }
+    }
+
+    fn keys(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "images" => keys_of::<ImagesConfig>(),
+            "blobs" => keys_of::<BlobsConfig>(),
+            "moons" => keys_of::<MoonsConfig>(),
+            "spirals" => keys_of::<SpiralsConfig>(),
+            "regression" => keys_of::<RegressionConfig>(),
+            "sequences" => keys_of::<SequencesConfig>(),
+            _ => &[],
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SyntheticConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        read_kind(deserializer)
+    }
+}
+
+impl Source for SyntheticConfig {
+    fn check(&self, problems: &mut Problems) {
+        self.source().check(problems);
+    }
+
+    fn task(&self) -> Option<TaskKind> {
+        self.source().task()
+    }
+
+    fn default_normalize(&self) -> Normalize {
+        self.source().default_normalize()
+    }
+
+    fn is_scaled(&self) -> bool {
+        self.source().is_scaled()
+    }
+
+    fn has_maximum(&self) -> bool {
+        self.source().has_maximum()
+    }
+
+    fn fingerprint(&self) -> Result<String> {
+        self.source().fingerprint()
+    }
+
+    fn load(&self) -> Result<Dataset> {
+        self.source().load()
+    }
+}

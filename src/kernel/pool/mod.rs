@@ -1,0 +1,4 @@
+//! Pooling: what is left of images when each window over them becomes a single pixel.
+
+pub mod average;
+pub mod max;
