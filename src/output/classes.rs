@@ -87,14 +87,42 @@ mod tests {
 
     #[test]
     fn few_classes_have_a_matrix() {
-        insta::assert_snapshot!(shown(&report(4, 40), None));
+        insta::assert_snapshot!(shown(&report(4, 40), None), @r"
+        class    precision  recall      f1     auc  support
+        ───────────────────────────────────────────────────
+        class 0     0.7692       1  0.8696  0.9500       10
+        class 1     0.7143       1  0.8333  0.9333       10
+        class 2          1  0.7000  0.8235  0.8500       10
+        class 3          1  0.6000  0.7500  0.8000       10
+
+        true \ predicted  class 0  class 1  class 2  class 3
+        ────────────────────────────────────────────────────
+        class 0                10        ·        ·        ·
+        class 1                 ·       10        ·        ·
+        class 2                 3        ·        7        ·
+        class 3                 ·        4        ·        6
+        ");
     }
 
     #[test]
     fn many_classes_have_their_worst_pairs() {
-        let text = shown(&report(21, 100), None);
-        insta::assert_snapshot!(text.split("true").nth(1).unwrap());
-        assert!(shown(&report(4, 40), Some(40)).contains("taken for"));
+        let report = report(21, 100);
+        insta::assert_snapshot!(sheet(&[], report.confusion.as_ref(), None).join("\n"), @"
+        true      taken for  samples
+        ────────────────────────────
+        class 3   class 1          3
+        class 6   class 0          3
+        class 9   class 1          3
+        class 12  class 0          3
+        class 15  class 1          3
+        class 0   class 1          2
+        class 3   class 0          2
+        class 6   class 1          2
+        class 9   class 0          2
+        class 12  class 1          2
+        ");
+        assert_eq!(sheet(&report.per_class, report.confusion.as_ref(), None)[0].lines().count(), 23);
+        assert!(shown(&self::report(4, 40), Some(40)).contains("taken for"));
         assert_eq!(sheet(&[], None, None), Vec::<String>::new());
     }
 }
