@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn pictures_stand_side_by_side_as_far_as_there_is_room() {
         let pictures: Vec<(Picture, String)> = (0..3).map(|row| (ramp(4), format!("row {row}"))).collect();
-        assert_eq!(gallery(&pictures, 14), " ░▓█   ░▓█\n ░▓█   ░▓█\nrow 0  row 1\n ░▓█\n ░▓█\nrow 2\n");
+        assert_eq!(gallery(&pictures, 14), " ░▓█    ░▓█\n ░▓█    ░▓█\nrow 0  row 1\n ░▓█\n ░▓█\nrow 2\n");
         assert_eq!(gallery(&[], 80), "");
     }
 }

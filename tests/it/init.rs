@@ -21,7 +21,9 @@ fn the_templates_are_listed_with_what_they_are_for() {
     // Every experiment that ships is one.
     let mut shipped: Vec<String> = fs::read_dir(project().join("experiments"))
         .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     shipped.sort();
     let mut listed = templates(&workplace);
