@@ -46,7 +46,11 @@ struct Stored {
 impl TryFrom<Stored> for Preprocessing {
     type Error = String;
 
-    fn try_from(Stored { labels, transform }: Stored) -> std::result::Result<Self, String> {
+    fn try_from(Stored { labels, mut transform }: Stored) -> std::result::Result<Self, String> {
+        // A table and its labels both have the name of the target, which stands there once.
+        if let (Labels::Target(name), Some(_)) = (&labels, transform.get("columns")) {
+            transform["target"] = name.as_str().into();
+        }
         // An untagged enum would not say what is wrong.
         let transform = if transform.get("words").is_some() {
             serde_json::from_value(transform).map(Transform::Text)

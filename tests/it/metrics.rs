@@ -200,3 +200,66 @@ fn losses_and_metrics_that_do_not_fit_are_refused_at_their_place() {
     let said = refused("train.monitor = 'valid_auc'");
     assert!(said.contains("there is no metric \"valid_auc\""), "{said}");
 }
+
+#[test]
+fn numbers_are_predicted_and_measured() {
+    let workplace = Workplace::new();
+    workplace.write(
+        "a.toml",
+        "metrics = ['mse', 'rmse', 'mae', 'r2', 'cosine_similarity']
+        loss = 'huber'
+        train = { epochs = 3, monitor = 'valid_rmse' }
+        data = { source = 'synthetic', kind = 'regression', samples = 400, split = { train = 0.5, valid = 0.25, test = 0.25 } }
+        model = { kind = 'mlp', hidden = [16], regularizer = 'none' }\n",
+    );
+    workplace.run(&["run", "a.toml", "--quiet"]);
+    let run = workplace.only_run("a");
+    let record = record(&run);
+    let mut reader = csv::Reader::from_path(run.join("predictions.csv")).unwrap();
+    assert_eq!(reader.headers().unwrap(), vec!["index", "target", "prediction"]);
+    let pairs: Vec<(f64, f64)> = reader
+        .records()
+        .map(Result::unwrap)
+        .map(|row| (row[1].parse().unwrap(), row[2].parse().unwrap()))
+        .collect();
+    assert_eq!(pairs.len(), 100);
+    let mean = |of: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|(y, p)| of(*y, *p)).sum::<f64>() / 100.0;
+    let average = mean(&|y, _| y);
+    let mse = mean(&|y, p| (y - p).powi(2));
+    let lengths = mean(&|y, _| y * y).sqrt() * mean(&|_, p| p * p).sqrt();
+    let test = &record["test"];
+    assert_close(&test["mse"], mse);
+    assert_close(&test["rmse"], mse.sqrt());
+    assert_close(&test["mae"], mean(&|y, p| (y - p).abs()));
+    assert_close(&test["r2"], 1.0 - mse / mean(&|y, _| (y - average).powi(2)));
+    assert_close(&test["cosine_similarity"], mean(&|y, p| y * p) / lengths);
+    let huber = |y: f64, p: f64| {
+        let d = (y - p).abs();
+        if d <= 1.0 { d * d / 2.0 } else { d - 0.5 }
+    };
+    assert_close(&test["loss"], mean(&huber));
+    assert_eq!(record["confusion_matrix"], Value::Null);
+    assert_eq!(record["per_class"], Value::Array(Vec::new()));
+
+    let evaluated: Value = serde_json::from_str(&workplace.run(&["evaluate", "last", "--json"])).unwrap();
+    assert_eq!(evaluated[0]["r2"], test["r2"]);
+    assert!(evaluated[0].get("per_class").is_none());
+    let header: Vec<String> = (0..10).map(|column| format!("x{column}")).collect();
+    workplace.write("rows.csv", format!("{}\n{}\n", header.join(","), vec!["0.5"; 10].join(",")));
+    let out = workplace.run(&["predict", "last", "rows.csv"]);
+    assert!(out.starts_with("input,index,prediction\nrows.csv,0,"), "{out}");
+    let line: Value =
+        serde_json::from_str(&workplace.run(&["predict", "last", "rows.csv", "--json"])).unwrap();
+    assert!(line["prediction"].is_number() && line.get("probabilities").is_none(), "{line}");
+    // The defaults of numbers.
+    workplace.write(
+        "b.toml",
+        "data = { source = 'synthetic', kind = 'regression', samples = 40 }\nmodel.kind = 'mlp'\ntrain.epochs = 1\n",
+    );
+    workplace.run(&["run", "b.toml", "--quiet"]);
+    let text = fs::read_to_string(workplace.only_run("b").join("config.toml")).unwrap();
+    assert!(
+        text.contains("metrics = [\"rmse\", \"mae\", \"r2\"]") && text.contains("kind = \"mse\""),
+        "{text}"
+    );
+}
