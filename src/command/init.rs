@@ -16,9 +16,25 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("quickstart", include_str!("../../experiments/quickstart.toml")),
     ("dropout_sweep", include_str!("../../experiments/dropout_sweep.toml")),
     ("optimizer_search", include_str!("../../experiments/optimizer_search.toml")),
+    ("cnn_images", include_str!("../../experiments/cnn_images.toml")),
+    ("text_sentiment", include_str!("../../experiments/text_sentiment.toml")),
+    ("tabular_classification", include_str!("../../experiments/tabular_classification.toml")),
+    ("tabular_regression", include_str!("../../experiments/tabular_regression.toml")),
+    ("transfer_base", include_str!("../../experiments/transfer_base.toml")),
+    ("transfer", include_str!("../../experiments/transfer.toml")),
+    ("schedulers", include_str!("../../experiments/schedulers.toml")),
+    ("activations_init", include_str!("../../experiments/activations_init.toml")),
     ("mnist_baseline", include_str!("../../experiments/mnist_baseline.toml")),
     ("mnist_dnn", include_str!("../../experiments/mnist_dnn.toml")),
 ];
+/// The files of `experiments/data/` that templates read.
+const DATA: &[(&str, &str)] = &[
+    ("apples.csv", include_str!("../../experiments/data/apples.csv")),
+    ("rentals.csv", include_str!("../../experiments/data/rentals.csv")),
+    ("reviews.csv", include_str!("../../experiments/data/reviews.csv")),
+];
+/// The folder that they lie in, beside the template.
+const DATA_FOLDER: &str = "data";
 /// Stands for standard output in the place of a file's name.
 const STANDARD_OUTPUT: &str = "-";
 
@@ -36,6 +52,9 @@ pub fn execute(args: &InitArgs) -> Result<u8> {
             let text = renamed(text, &args.template, &path);
             write_new(&path, &text)?;
             print(&path.display().to_string())?;
+            for path in write_data(&path, &text)? {
+                print(&path.display().to_string())?;
+            }
             if let Some(command) = first_command(&text) {
                 say(&format!("next: {command}"));
             }
@@ -44,12 +63,44 @@ pub fn execute(args: &InitArgs) -> Result<u8> {
     Ok(EXIT_OK)
 }
 
+/// Puts the data that a template reads beside it, unless it is there; the paths of what was written.
+fn write_data(template: &Path, text: &str) -> Result<Vec<PathBuf>> {
+    let folder = template.parent().unwrap_or(Path::new("")).join(DATA_FOLDER);
+    let mut written = Vec::new();
+    for (name, content) in DATA.iter().filter(|(name, _)| text.contains(&format!("\"{DATA_FOLDER}/{name}\"")))
+    {
+        let path = folder.join(name);
+        if std::fs::read_to_string(&path).is_ok_and(|found| found == *content) {
+            continue;
+        }
+        std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+        write_new(&path, content)?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
 /// The template with its comments speaking of the file that it is written to.
 fn renamed(text: &str, template: &str, path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = format!("{template}.toml");
-    let pieces: Vec<String> = text.split(&file).map(|piece| piece.replace(template, &stem)).collect();
-    pieces.join(&path.display().to_string())
+    let path = path.display().to_string();
+    replaced(&replaced(text, &file, &path), template, &stem)
+}
+
+/// `text` with another word in the place of every `word`: not where it is a part of a longer one.
+fn replaced(text: &str, word: &str, other: &str) -> String {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut made = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(word) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let is_whole = !before.ends_with(is_part) && !after.starts_with(is_part);
+        made.push_str(before);
+        made.push_str(if is_whole { other } else { word });
+        rest = after;
+    }
+    made + rest
 }
 
 /// The command that the comments begin with; what it does stands two spaces behind it.

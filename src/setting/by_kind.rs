@@ -166,8 +166,21 @@ fn closed(properties: &Map<String, Value>) -> Value {
 fn nested(mut chain: Value, keys: Map<String, Value>) -> Value {
     let (own, others): (Map<_, _>, Map<_, _>) = keys.into_iter().partition(|(_, schema)| schema.is_object());
     admit(&mut chain, &others);
+    close(&mut chain);
     chain["properties"] = Value::Object(own);
     chain
+}
+
+/// Closes the list of keys of every kind of a chain again: a variant's schema has it open.
+fn close(chain: &mut Value) {
+    for branch in ["then", "else"] {
+        if let Some(branch) = chain.get_mut(branch) {
+            close(branch);
+        }
+    }
+    if chain.get("if").is_none() {
+        chain["additionalProperties"] = Value::Bool(false);
+    }
 }
 
 impl<C: JsonSchema, K: Kind + JsonSchema> JsonSchema for Flat<C, K> {

@@ -36,11 +36,17 @@ fn the_templates_are_listed_with_what_they_are_for() {
 fn every_template_is_written_once_and_can_be_planned() {
     let workplace = Workplace::new();
     small_mnist(&workplace);
-    for name in templates(&workplace) {
+    let mut names = templates(&workplace);
+    // What one experiment begins with another one leaves: that one first.
+    names.sort_by_key(|name| name != "transfer_base");
+    for name in names {
         let file = format!("{name}.toml");
         let output = workplace.output(&["init", &name]);
         assert!(output.status.success(), "{name}");
-        assert_eq!(text(&output.stdout), format!("{file}\n"));
+        let stdout = text(&output.stdout);
+        let written: Vec<&str> = stdout.lines().collect();
+        assert_eq!(written[0], file);
+        assert!(written.iter().all(|path| workplace.path().join(path).is_file()), "{written:?}");
         let said = text(&output.stderr);
         let command = said.trim_end().strip_prefix("next: runner run ").unwrap_or_else(|| panic!("{said}"));
         assert!(command.starts_with(&file), "{said}");
@@ -49,6 +55,9 @@ fn every_template_is_written_once_and_can_be_planned() {
             plan.extend(["-s", "data.path=mnist"]);
         }
         workplace.run(&plan);
+        if name == "transfer_base" {
+            workplace.run(&["run", &file, "-s", "train.epochs=1", "--quiet"]);
+        }
         let written = fs::read_to_string(workplace.path().join(&file)).unwrap();
         assert_eq!(workplace.run(&["init", &name, "-o", "-"]), written);
         assert!(!written.contains("experiments/"), "{name} speaks of a folder that is not there");

@@ -31,9 +31,15 @@ fn commands_of_the_readme_work_in_their_order() {
     let workplace = Workplace::new();
     let experiments = workplace.path().join("experiments");
     fs::create_dir(&experiments).unwrap();
-    for entry in fs::read_dir(project().join("experiments")).unwrap() {
-        let path = entry.unwrap().path();
+    let files = |folder| {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+    };
+    for path in files(project().join("experiments")) {
         fs::copy(&path, experiments.join(path.file_name().unwrap())).unwrap();
+    }
+    fs::create_dir(experiments.join("data")).unwrap();
+    for path in files(project().join("experiments/data")) {
+        fs::copy(&path, experiments.join("data").join(path.file_name().unwrap())).unwrap();
     }
     // `runner` is on the PATH of a user who has installed it.
     let binary = std::path::Path::new(env!("CARGO_BIN_EXE_runner"));

@@ -108,7 +108,13 @@ fn entries(schema: &Value) -> &Value {
 /// What the kinds of a table add to a key, of those that have it.
 fn of_kinds<'a>(table: &'a Value, key: &str) -> Vec<(&'a str, &'a Value)> {
     let branches = branches(table).into_iter();
-    branches.filter_map(|(kind, branch)| Some((kind, branch["properties"].get(key)?))).collect()
+    branches.filter_map(|(kind, branch)| Some((kind, key_of(branch, key)?))).collect()
+}
+
+/// A key of a kind: its own, or that of the first of the kinds within it that has it.
+fn key_of<'a>(branch: &'a Value, key: &str) -> Option<&'a Value> {
+    let own = branch["properties"].get(key);
+    own.or_else(|| [&branch["then"], &branch["else"]].into_iter().find_map(|within| key_of(within, key)))
 }
 
 /// The kinds of a table with their closed lists of keys, from the chain of `if`, `then`, `else`.

@@ -98,7 +98,8 @@ impl BatchNorm {
     }
 
     /// y is then a linear function of x, and its slope that of the same function without its constants.
-    fn backward_frozen(&self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>> {
+    fn backward_frozen(&mut self, gradient: &Tensor, need_input_gradient: bool) -> Result<Option<Tensor>> {
+        (self.weight.gradient, self.bias.gradient) = (None, None);
         if !need_input_gradient {
             return Ok(None);
         }
@@ -208,7 +209,7 @@ mod tests {
     fn a_frozen_one_stays_in_evaluation_mode() {
         use crate::kernel::checks::{differences, dot};
         for shape in [&[3][..], &[3, 2, 2]] {
-            let mut layer = build(&config(), shape);
+            let mut layer = build(&config(), shape, 1);
             for (name, value) in [("running_mean", 0.5), ("running_var", 4.0)] {
                 let like = layer.buffers().unwrap().remove(0).1;
                 layer.set_buffer(name, (like.zeros_like().unwrap() + value).unwrap()).unwrap();
