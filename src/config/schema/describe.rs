@@ -113,8 +113,8 @@ fn of_kinds<'a>(table: &'a Value, key: &str) -> Vec<(&'a str, &'a Value)> {
 
 /// A key of a kind: its own, or that of the first of the kinds within it that has it.
 fn key_of<'a>(branch: &'a Value, key: &str) -> Option<&'a Value> {
-    let own = branch["properties"].get(key);
-    own.or_else(|| [&branch["then"], &branch["else"]].into_iter().find_map(|within| key_of(within, key)))
+    let own = branch.get("properties").and_then(|keys| keys.get(key));
+    own.or_else(|| ["then", "else"].iter().find_map(|within| key_of(branch.get(within)?, key)))
 }
 
 /// The kinds of a table with their closed lists of keys, from the chain of `if`, `then`, `else`.
