@@ -70,7 +70,7 @@ def main():
         worst = max(worst, difference)
         print(f"{name:24} differs by {difference:.3g}")
     print(f"{'the worst of all':24} {worst:.3g}")
-    sys.exit(worst > TOLERANCE)
+    sys.exit(int(worst > TOLERANCE))
 
 
 if __name__ == "__main__":
