@@ -220,7 +220,7 @@ pub trait Loss: Send + Sync {
     /// Compares `outputs` `[R, B, K]` with `targets`, row-major `[R, B]`.
     ///
     /// # Errors
-    /// [`Error::Request`](crate::Error::Request) for a target that the outputs cannot express.
+    /// [`Error::Request`] for a target that the outputs cannot express.
     fn evaluate(&self, outputs: &Tensor, targets: &Targets, want_gradient: bool) -> Result<LossValue>;
 
     /// The probability that the outputs `[R, B, K]` give each class, `[R, B, C]`; none where a model predicts

@@ -40,14 +40,11 @@ impl Metric for Auc {
 
     fn value(&self) -> f64 {
         let classes = self.probabilities.len().checked_div(self.targets.len()).unwrap_or(0);
-        match classes {
-            2 => area(&self.probabilities, &self.targets, 2, 1),
-            _ => {
-                let areas =
-                    (0..classes).map(|class| area(&self.probabilities, &self.targets, classes, class));
-                areas.sum::<f64>() / classes as f64
-            }
+        if classes == 2 {
+            return area(&self.probabilities, &self.targets, 2, 1);
         }
+        let areas = (0..classes).map(|class| area(&self.probabilities, &self.targets, classes, class));
+        areas.sum::<f64>() / classes as f64
     }
 
     fn reset(&mut self) {
@@ -59,7 +56,7 @@ impl Metric for Auc {
 /// The area under the curve of `class` against all others; `probabilities` row-major `[n, classes]`.
 ///
 /// It is the statistic of Mann and Whitney, counted in whole numbers, so that it is exact whatever the order:
-/// Hanley and McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
+/// J. Hanley and B. `McNeil`, "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
 /// Radiology 143, 1982.
 pub(super) fn area(probabilities: &[f32], targets: &[u32], classes: usize, class: usize) -> f64 {
     let column = probabilities.iter().skip(class).step_by(classes.max(1));

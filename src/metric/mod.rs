@@ -223,7 +223,7 @@ pub trait Metric: Send {
     /// Takes in a batch: what the model says, one target a row.
     ///
     /// # Errors
-    /// [`Error::Bug`](crate::Error::Bug) for targets of the wrong sort.
+    /// [`Error::Bug`] for targets of the wrong sort.
     fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()>;
 
     /// The number over all samples since the last [`reset`](Self::reset); NaN without any.
@@ -279,7 +279,8 @@ mod tests {
             let found = problems.into_found().into_iter();
             found
                 .map(|found| format!("{}: {} ({})", found.path, found.message, found.expected))
-                .collect::<String>()
+                .collect::<Vec<_>>()
+                .join("; ")
         };
         assert_eq!(
             check("{ kind = 'top_k', k = 0 }", TaskKind::Classification),

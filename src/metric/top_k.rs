@@ -1,5 +1,7 @@
 //! Accuracy among the k best classes, as `sklearn.metrics.top_k_accuracy_score`.
 
+use std::cmp::Ordering;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +51,11 @@ impl TopK {
     /// Whether fewer than k classes stand before the true one; never with a NaN in the row.
     fn is_right(&self, row: &[f32], target: usize) -> bool {
         let Some(own) = row.get(target) else { return false };
-        let before = |(class, score): (usize, &f32)| score > own || (score == own && class > target);
+        let before = |(class, score): (usize, &f32)| match score.partial_cmp(own) {
+            Some(Ordering::Greater) => true,
+            Some(Ordering::Equal) => class > target,
+            _ => false,
+        };
         let ahead = row.iter().enumerate().filter(|one| before(*one)).count();
         ahead < self.k && !row.iter().any(|score| score.is_nan())
     }

@@ -17,6 +17,7 @@ mod predictions;
 mod record;
 mod recorder;
 mod resolve;
+mod row;
 mod scan;
 mod steps;
 mod sync;

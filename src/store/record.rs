@@ -9,10 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::file::{self, Durability};
-use super::{json, layout};
+use super::{json, layout, row};
 use crate::metric::{ClassScores, ConfusionMatrix};
 use crate::setting::schema_of;
-use crate::train::event::Row;
+use crate::train::event::{Outcome, Row};
 use crate::{Error, Result};
 
 /// Where a run stands.
@@ -204,6 +204,17 @@ impl RunRecord {
         self.last.clone_from(&earlier.last);
     }
 
+    /// Takes over what a training has come to.
+    pub(super) fn conclude(&mut self, outcome: &Outcome) {
+        self.best.clone_from(&outcome.best);
+        self.last.clone_from(&outcome.last);
+        self.test = outcome.test.iter().cloned().collect();
+        if let Some(report) = outcome.classes.clone() {
+            self.confusion_matrix = report.confusion;
+            self.per_class = report.per_class;
+        }
+    }
+
     /// The JSON Schema (draft 7) of `run.json`, as this program writes and reads it.
     pub fn schema() -> serde_json::Value {
         let mut schema = schema_of::<Self>();
@@ -265,7 +276,9 @@ fn number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::E
 }
 
 /// Entries that are no numbers belong to a later version and are left out.
-fn numbers<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<IndexMap<String, f64>, D::Error> {
+pub(super) fn numbers<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<IndexMap<String, f64>, D::Error> {
     let read = Option::<IndexMap<String, serde_json::Value>>::deserialize(deserializer)?.unwrap_or_default();
     Ok(read
         .into_iter()
@@ -274,37 +287,6 @@ fn numbers<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<IndexMap
             other => other.as_f64().map(|number| (name, number)),
         })
         .collect())
-}
-
-/// A row as a flat object: `epoch`, `step`, `lr`, then the values in their order.
-mod row {
-    use indexmap::IndexMap;
-    use serde::ser::SerializeMap;
-    use serde::{Deserializer, Serializer};
-
-    use crate::train::event::Row;
-
-    #[expect(clippy::ref_option, reason = "serde hands out the field as it is")]
-    pub fn serialize<S: Serializer>(row: &Option<Row>, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(row) = row else { return serializer.serialize_none() };
-        let mut map = serializer.serialize_map(Some(3 + row.values.len()))?;
-        map.serialize_entry("epoch", &row.epoch)?;
-        map.serialize_entry("step", &row.step)?;
-        map.serialize_entry("lr", &row.lr)?;
-        for (name, value) in &row.values {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Row>, D::Error> {
-        let mut values: IndexMap<String, f64> = super::numbers(deserializer)?;
-        // Epochs and steps stay far below 2^53, so they are exact.
-        let Some(epoch) = values.shift_remove("epoch") else { return Ok(None) };
-        let step = values.shift_remove("step").unwrap_or(0.0) as u64;
-        let lr = values.shift_remove("lr").unwrap_or(f64::NAN);
-        Ok(Some(Row { epoch: epoch as usize, step, lr, values: values.into_iter().collect() }))
-    }
 }
 
 #[cfg(test)]

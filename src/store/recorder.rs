@@ -198,13 +198,7 @@ impl Recorder {
     }
 
     fn run_ended(&mut self, outcome: &Outcome) -> Result<()> {
-        self.record.best.clone_from(&outcome.best);
-        self.record.last.clone_from(&outcome.last);
-        self.record.test = outcome.test.iter().cloned().collect();
-        if let Some(report) = outcome.classes.clone() {
-            self.record.confusion_matrix = report.confusion;
-            self.record.per_class = report.per_class;
-        }
+        self.record.conclude(outcome);
         let status = match outcome.ending {
             Ending::Completed { stopped_early } => {
                 self.record.stopped_early = stopped_early;

@@ -245,7 +245,7 @@ fn numbers_are_predicted_and_measured() {
     assert_eq!(evaluated[0]["r2"], test["r2"]);
     assert!(evaluated[0].get("per_class").is_none());
     let header: Vec<String> = (0..10).map(|column| format!("x{column}")).collect();
-    workplace.write("rows.csv", format!("{}\n{}\n", header.join(","), vec!["0.5"; 10].join(",")));
+    workplace.write("rows.csv", format!("{}\n{}\n", header.join(","), ["0.5"; 10].join(",")));
     let out = workplace.run(&["predict", "last", "rows.csv"]);
     assert!(out.starts_with("input,index,prediction\nrows.csv,0,"), "{out}");
     let line: Value =
