@@ -32,7 +32,9 @@ impl RandomCropConfig {
     }
 
     pub(super) fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
-        let mut offset = || draws.below(2 * self.padding as u64 + 1) as i64 - self.padding as i64;
+        // The padding is far below the largest number, so its sign is its own.
+        let mut offset =
+            || (draws.below(2 * self.padding as u64 + 1) as usize).cast_signed() - self.padding.cast_signed();
         let (rows, columns) = (offset(), offset());
         image.shift(rows, columns);
     }

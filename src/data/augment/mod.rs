@@ -149,15 +149,15 @@ impl Canvas<'_> {
     }
 
     /// Moves the image down by `rows` and to the right by `columns`, less than its own size each.
-    fn shift(&mut self, rows: i64, columns: i64) {
-        let (height, width) = (self.height as i64, self.width as i64);
+    fn shift(&mut self, rows: isize, columns: isize) {
+        let (height, width) = (self.height, self.width);
         if (rows, columns) == (0, 0) {
             return;
         }
         self.resample(|row, column| {
-            let (row, column) = (row as i64 - rows, column as i64 - columns);
-            let is_inside = (0..height).contains(&row) && (0..width).contains(&column);
-            is_inside.then_some((row as usize, column as usize))
+            // What would come from above or from the left of the image has no place in it.
+            let row = row.checked_add_signed(-rows).filter(|row| *row < height)?;
+            Some((row, column.checked_add_signed(-columns).filter(|column| *column < width)?))
         });
     }
 }

@@ -31,7 +31,7 @@ impl TranslateConfig {
 
     pub(super) fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
         let mut offset =
-            |part: f64, size: usize| ((2.0 * draws.uniform() - 1.0) * part * size as f64).round() as i64;
+            |part: f64, size: usize| ((2.0 * draws.uniform() - 1.0) * part * size as f64).round() as isize;
         let columns = offset(self.fraction[0], image.width);
         let rows = offset(self.fraction[1], image.height);
         image.shift(rows, columns);
