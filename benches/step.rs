@@ -37,7 +37,8 @@ fn step(criterion: &mut Criterion) {
     let images = images();
     let targets = Targets::Classes((0..BATCH as u32).map(|sample| sample % 10).collect());
     let pace = Pace { rate: 1e-3, momentum: None };
-    let loss = LossConfig::default().build();
+    let config = LossConfig::default();
+    let loss = config.as_loss();
     for (name, regularizer) in [("batch_norm", "'batch_norm'"), ("dropout", "{ kind = 'dropout', p = 0.3 }")]
     {
         let mut group = criterion.benchmark_group(format!("mlp_{name}"));

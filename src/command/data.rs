@@ -25,7 +25,7 @@ pub fn execute(args: &DataArgs) -> Result<u8> {
 fn list(args: &DataListArgs) -> Result<u8> {
     let mut table = Table::new(vec![Column::text("source"), Column::text("what")]);
     let path = KeyPath::parse("data");
-    for kind in SourceConfig::KINDS {
+    for kind in SourceConfig::kinds() {
         let what = schema::describe_kind(&path, kind).unwrap_or_default();
         table.push(vec![Cell::Text((*kind).to_owned()), Cell::Text(what)]);
     }

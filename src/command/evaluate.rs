@@ -79,13 +79,13 @@ fn on_split(
     let part = part.ok_or_else(|| {
         Error::Request(format!("{} has no {name} part; choose another with --split", entry.name))
     })?;
-    let loss = predictor.loss.build();
-    let found = review(&mut predictor.model, &*loss, &predictor.metrics, &data, part, device)?;
+    let loss = predictor.loss.as_loss();
+    let found = review(&mut predictor.model, loss, &predictor.metrics, &data, part, device)?;
     Ok((name.to_owned(), found))
 }
 
 fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device) -> Result<Review> {
-    let loss = predictor.loss.build();
+    let loss = predictor.loss.as_loss();
     let preprocessing = &predictor.preprocessing;
     let mut review = Review::new(&predictor.metrics, preprocessing.task(), preprocessing.classes());
     let mut rows = input::open_labelled(file, &predictor.preprocessing)?;
@@ -98,7 +98,7 @@ fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device)
         let inputs = predictor.preprocessing.batch(&rows, device)?;
         let targets = Targets::of(predictor.preprocessing.task(), targets)?;
         let batch = Batch { inputs, targets };
-        review.add(&mut predictor.model, &*loss, &batch, &[])?;
+        review.add(&mut predictor.model, loss, &batch, &[])?;
     }
     if review.tally.samples() == 0 {
         return Err(Error::unreadable(file, "there are no samples in it"));

@@ -30,7 +30,7 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
     }
     let device = args.device.open()?;
     let mut predictor = Predictor::load(&checkpoint(args)?, &device)?;
-    let loss = predictor.loss.build();
+    let loss = predictor.loss.as_loss();
     let mut sink =
         Sink::new(std::io::BufWriter::new(anstream::stdout()), args.json, predictor.preprocessing.classes());
     let mut left = args.limit.unwrap_or(usize::MAX);
@@ -50,7 +50,7 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
                 break;
             }
             let inputs = predictor.preprocessing.batch(&chunk, &device)?;
-            let made = answer(&mut predictor.model, &*loss, &inputs)?;
+            let made = answer(&mut predictor.model, loss, &inputs)?;
             if args.show {
                 let width = super::width().unwrap_or(LINE);
                 super::print(&show::pictures(&chunk, &made, &predictor.preprocessing, width)?)?;

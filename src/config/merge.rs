@@ -273,25 +273,33 @@ fn plain(value: &Figure, path: &KeyPath) -> Result<Value> {
 mod tests {
     use std::path::PathBuf;
 
+    use serde::{Deserialize, Serialize};
+
     use super::*;
-    use crate::setting::read_kind;
+    use crate::setting::kind;
 
-    #[derive(Debug)]
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sgd {
+        lr: f64,
+        momentum: f64,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Adam {
+        lr: f64,
+        betas: (f64, f64),
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(remote = "Self", rename_all = "snake_case")]
     enum Rule {
-        Sgd,
-        Adam,
+        Sgd(Sgd),
+        Adam(Adam),
     }
 
-    impl Kind for Rule {
-        const KINDS: &'static [&'static str] = &["sgd", "adam"];
-        fn read<'de, D: serde::Deserializer<'de>>(kind: &str, _: D) -> Result<Self, D::Error> {
-            Ok(if kind == "sgd" { Self::Sgd } else { Self::Adam })
-        }
-        fn keys(kind: &str) -> &'static [&'static str] {
-            if kind == "sgd" { &["lr", "momentum"] } else { &["lr", "betas"] }
-        }
-    }
-    use crate::setting::Kind;
+    kind!(Rule);
 
     fn sections() -> Vec<Section> {
         vec![Section::of::<Rule>("optimizer", &["weight_decay"])]
@@ -332,7 +340,6 @@ mod tests {
         let merged = merge("optimizer = 'sgd'\n", &["optimizer.lr=0.5"]);
         assert_eq!(merged.tree["optimizer"]["kind"], Value::String("sgd".into()));
         assert_eq!(merged.tree["optimizer"]["lr"], Value::Float(0.5));
-        let _ = read_kind::<Rule, crate::setting::Node<'_>>;
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl RunConfig {
             "metrics" => problems.within("metrics", |problems| check_metrics(&self.metrics, problems)),
             "data" => problems.within("data", |problems| self.data.check(problems)),
             "model" => problems.within("model", |problems| self.model.check(problems)),
-            "loss" => problems.within("loss", |problems| self.loss().check(problems)),
+            "loss" => problems.within("loss", |problems| self.loss().as_loss().check(problems)),
             "optimizer" => problems.within("optimizer", |problems| self.optimizer.check(problems)),
             _ => {}
         }

@@ -22,7 +22,7 @@ impl Section {
     /// The section at `path` whose kinds are those of `K`, with `common` keys beside.
     pub fn of<K: Kind>(path: &'static str, common: &'static [&'static str]) -> Self {
         let at = KeyPath::parse(path);
-        Self { path, tag: K::TAG, kinds: K::KINDS, at, default: K::DEFAULT, keys: K::keys, common }
+        Self { path, tag: K::TAG, kinds: K::kinds(), at, default: K::DEFAULT, keys: K::keys, common }
     }
 
     /// Its path.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Source;
 use super::dataset::Dataset;
 use super::fetch::{Remote, RemoteFile};
 use super::idx::{IdxFiles, folder};
+use super::{Source, SourceConfig};
 use crate::Result;
 
 /// The folder in the cache.
@@ -52,9 +52,9 @@ pub struct FashionMnistConfig {
 }
 
 impl Source for FashionMnistConfig {
-    fn resolve(&mut self) -> Result<()> {
-        self.path = Some(folder(self.path.as_deref(), NAME)?);
-        Ok(())
+    fn resolved(&self) -> Result<Option<SourceConfig>> {
+        let path = Some(folder(self.path.as_deref(), NAME)?);
+        Ok(Some(SourceConfig::FashionMnist(Self { path })))
     }
 
     fn has_test(&self) -> bool {

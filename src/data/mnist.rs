@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Source;
 use super::dataset::Dataset;
 use super::fetch::{Remote, RemoteFile};
 use super::idx::{IdxFiles, folder};
+use super::{Source, SourceConfig};
 use crate::Result;
 
 /// The folder in the cache.
@@ -39,9 +39,9 @@ pub struct MnistConfig {
 }
 
 impl Source for MnistConfig {
-    fn resolve(&mut self) -> Result<()> {
-        self.path = Some(folder(self.path.as_deref(), NAME)?);
-        Ok(())
+    fn resolved(&self) -> Result<Option<SourceConfig>> {
+        let path = Some(folder(self.path.as_deref(), NAME)?);
+        Ok(Some(SourceConfig::Mnist(Self { path })))
     }
 
     fn has_test(&self) -> bool {

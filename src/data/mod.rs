@@ -34,7 +34,7 @@ pub mod table;
 mod text;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 pub use augment::AugmentConfig;
 pub use csv::{CsvConfig, TableTask};
@@ -57,7 +57,7 @@ pub use table::{Missing, Table, TablePreprocessing};
 pub use text::{Sequences, TextConfig, TextPreprocessing, TextSettings, Texts, Tokenizer};
 
 use crate::Result;
-use crate::setting::{Kind, Problems, by_kind, keys_of, keys_of_kinds, read_kind};
+use crate::setting::{Problems, by_kind, kind};
 use crate::target::TaskKind;
 
 /// What a source of data has to say, beside its settings.
@@ -65,9 +65,9 @@ pub trait Source {
     /// Refuses settings that cannot work; does not look at the disk.
     fn check(&self, _problems: &mut Problems) {}
 
-    /// Fills in every default, so that the settings mean the same in any folder.
-    fn resolve(&mut self) -> Result<()> {
-        Ok(())
+    /// The settings with every default filled in, so that they mean the same in any folder; none where they do.
+    fn resolved(&self) -> Result<Option<SourceConfig>> {
+        Ok(None)
     }
 
     /// How the rows are divided when the user does not say.
@@ -108,9 +108,9 @@ pub trait Source {
 }
 
 /// Where the data comes from.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "source", rename_all = "kebab-case")]
-#[schemars(transform = by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "kebab-case")]
+#[schemars(tag = "source", transform = by_kind::<Self>)]
 pub enum SourceConfig {
     /// 1,797 handwritten digits of 8×8 pixels, built in.
     Digits(DigitsConfig),
@@ -120,10 +120,10 @@ pub enum SourceConfig {
     FashionMnist(FashionMnistConfig),
     /// Images and labels in IDX files.
     Idx(IdxConfig),
-    /// A table of numbers and categories in a CSV file.
-    Csv(CsvConfig),
     /// PNG and JPEG files in a folder for each class.
     Images(ImagesConfig),
+    /// A table of numbers and categories in a CSV file.
+    Csv(CsvConfig),
     /// Texts and their classes in a CSV file.
     Text(TextConfig),
     /// Made up, of any size.
@@ -144,58 +144,6 @@ impl SourceConfig {
             Self::Synthetic(config) => config,
         }
     }
-
-    /// The variant's own settings, to be changed.
-    pub fn source_mut(&mut self) -> &mut dyn Source {
-        match self {
-            Self::Digits(config) => config,
-            Self::Mnist(config) => config,
-            Self::FashionMnist(config) => config,
-            Self::Idx(config) => config,
-            Self::Csv(config) => config,
-            Self::Images(config) => config,
-            Self::Text(config) => config,
-            Self::Synthetic(config) => config,
-        }
-    }
 }
 
-impl Kind for SourceConfig {
-    const TAG: &'static str = "source";
-    const KINDS: &'static [&'static str] =
-        &["digits", "mnist", "fashion-mnist", "idx", "images", "csv", "text", "synthetic"];
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
-        match kind {
-            "digits" => DigitsConfig::deserialize(rest).map(Self::Digits),
-            "mnist" => MnistConfig::deserialize(rest).map(Self::Mnist),
-            "fashion-mnist" => FashionMnistConfig::deserialize(rest).map(Self::FashionMnist),
-            "idx" => IdxConfig::deserialize(rest).map(Self::Idx),
-            "csv" => CsvConfig::deserialize(rest).map(Self::Csv),
-            "images" => ImagesConfig::deserialize(rest).map(Self::Images),
-            "text" => TextConfig::deserialize(rest).map(Self::Text),
-            "synthetic" => SyntheticConfig::deserialize(rest).map(Self::Synthetic),
-            other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "digits" => keys_of::<DigitsConfig>(),
-            "mnist" => keys_of::<MnistConfig>(),
-            "fashion-mnist" => keys_of::<FashionMnistConfig>(),
-            "idx" => keys_of::<IdxConfig>(),
-            "images" => keys_of::<ImagesConfig>(),
-            "text" => keys_of::<TextConfig>(),
-            "csv" => keys_of::<CsvConfig>(),
-            "synthetic" => keys_of_kinds::<SyntheticConfig>(),
-            _ => &[],
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for SourceConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        read_kind(deserializer)
-    }
-}
+kind!(SourceConfig, tag = "source");

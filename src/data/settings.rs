@@ -75,7 +75,9 @@ impl Flat<DataSettings, SourceConfig> {
     ///
     /// Fails if there is no current folder, or no home folder for a default path.
     pub fn resolve(&mut self) -> Result<()> {
-        self.kind.source_mut().resolve()?;
+        if let Some(resolved) = self.kind.source().resolved()? {
+            self.kind = resolved;
+        }
         self.common.split = Some(self.split_config());
         self.common.normalize = Some(self.normalize());
         Ok(())

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Loss, LossValue, check_weights, fits};
 use crate::kernel::binary::{cross_entropy, probabilities};
 use crate::setting::Problems;
-use crate::target::Targets;
+use crate::target::{Targets, TaskKind};
 use crate::{Error, Result};
 
 /// Of two classes one output z tells: it counts −ln σ(z) for a sample of the second and −ln (1 − σ(z)) for one of
@@ -23,13 +23,17 @@ pub struct BceWithLogitsConfig {
     pub pos_weight: Option<Vec<f64>>,
 }
 
-impl BceWithLogitsConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Loss for BceWithLogitsConfig {
+    fn task(&self) -> TaskKind {
+        TaskKind::Classification
+    }
+
+    fn check(&self, problems: &mut Problems) {
         check_weights("pos_weight", self.pos_weight.as_deref(), problems);
     }
 
     /// One with two classes, else one a class.
-    pub(super) fn outputs(&self, classes: usize) -> Result<usize> {
+    fn outputs(&self, classes: usize) -> Result<usize> {
         let outputs = if classes == 2 { 1 } else { classes };
         if let Some(weights) = &self.pos_weight {
             let found =
@@ -39,9 +43,7 @@ impl BceWithLogitsConfig {
         }
         Ok(outputs)
     }
-}
 
-impl Loss for BceWithLogitsConfig {
     fn evaluate(&self, outputs: &Tensor, targets: &Targets, want_gradient: bool) -> Result<LossValue> {
         let positive = self.pos_weight.as_deref().unwrap_or(&[1.0]);
         let found = cross_entropy(outputs, targets.classes()?, positive, want_gradient)?;

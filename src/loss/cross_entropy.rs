@@ -8,7 +8,7 @@ use super::{Loss, LossValue, check_weights, fits};
 use crate::Result;
 use crate::kernel::softmax::{Weighting, cross_entropy, probabilities, weighted_cross_entropy};
 use crate::setting::Problems;
-use crate::target::Targets;
+use crate::target::{Targets, TaskKind};
 
 /// With p = softmax(outputs), ε = `label_smoothing`, w = `class_weights` (1 each without) and C classes, a sample of
 /// class t counts (1 − ε) wₜ (−ln pₜ) + (ε / C) Σ w (−ln p), in nats; the mean is the sum divided by Σ wₜ.
@@ -27,8 +27,14 @@ pub struct CrossEntropyConfig {
 impl CrossEntropyConfig {
     /// With nothing set.
     pub(super) const PLAIN: Self = Self { label_smoothing: 0.0, class_weights: None };
+}
 
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Loss for CrossEntropyConfig {
+    fn task(&self) -> TaskKind {
+        TaskKind::Classification
+    }
+
+    fn check(&self, problems: &mut Problems) {
         let smoothing = self.label_smoothing;
         let holds = (0.0..=1.0).contains(&smoothing);
         problems.require(holds, "label_smoothing", smoothing, "a number from 0 to 1");
@@ -36,15 +42,13 @@ impl CrossEntropyConfig {
     }
 
     /// One output a class.
-    pub(super) fn outputs(&self, classes: usize) -> Result<usize> {
+    fn outputs(&self, classes: usize) -> Result<usize> {
         if let Some(weights) = &self.class_weights {
             fits("loss.class_weights", weights.len() == classes, weights.len(), classes)?;
         }
         Ok(classes)
     }
-}
 
-impl Loss for CrossEntropyConfig {
     fn evaluate(&self, outputs: &Tensor, targets: &Targets, want_gradient: bool) -> Result<LossValue> {
         let targets = targets.classes()?;
         if *self == Self::PLAIN {

@@ -8,7 +8,7 @@ use super::{Loss, LossValue};
 use crate::Result;
 use crate::kernel::distance::{Distance, distance};
 use crate::setting::Problems;
-use crate::target::Targets;
+use crate::target::{Targets, TaskKind};
 
 /// With d = output − target: d² / 2 up to |d| = `delta`, and `delta` (|d| − `delta` / 2) beyond.
 ///
@@ -27,14 +27,16 @@ impl Default for HuberConfig {
     }
 }
 
-impl HuberConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Loss for HuberConfig {
+    fn task(&self) -> TaskKind {
+        TaskKind::Regression
+    }
+
+    fn check(&self, problems: &mut Problems) {
         let delta = self.delta;
         problems.require(delta > 0.0 && delta.is_finite(), "delta", delta, "a number above 0");
     }
-}
 
-impl Loss for HuberConfig {
     fn evaluate(&self, outputs: &Tensor, targets: &Targets, want_gradient: bool) -> Result<LossValue> {
         let kind = Distance::Huber { delta: self.delta };
         let found = distance(outputs, targets.values()?, kind, want_gradient)?;

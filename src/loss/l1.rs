@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Loss, LossValue};
 use crate::Result;
 use crate::kernel::distance::{Distance, distance};
-use crate::target::Targets;
+use crate::target::{Targets, TaskKind};
 
 /// |output − target|, whose derivative at 0 is taken for 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +15,10 @@ use crate::target::Targets;
 pub struct L1Config {}
 
 impl Loss for L1Config {
+    fn task(&self) -> TaskKind {
+        TaskKind::Regression
+    }
+
     fn evaluate(&self, outputs: &Tensor, targets: &Targets, want_gradient: bool) -> Result<LossValue> {
         let found = distance(outputs, targets.values()?, Distance::Absolute, want_gradient)?;
         Ok(LossValue::new(found, outputs.dim(1)? as f64))

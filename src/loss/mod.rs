@@ -8,7 +8,7 @@ mod mse;
 
 use candle_core::Tensor;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 pub use bce_with_logits::BceWithLogitsConfig;
 pub use cross_entropy::CrossEntropyConfig;
@@ -17,14 +17,14 @@ pub use l1::L1Config;
 pub use mse::MseConfig;
 
 use crate::kernel::Measured;
-use crate::setting::{self, Kind, Problems};
+use crate::setting::{self, Kind, Problems, kind};
 use crate::target::{Targets, Task, TaskKind};
 use crate::{Error, Result};
 
 /// The settings under `loss`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = setting::by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = setting::by_kind::<Self>)]
 pub enum LossConfig {
     /// Log-softmax and negative log-likelihood, for classes.
     CrossEntropy(CrossEntropyConfig),
@@ -44,36 +44,7 @@ impl Default for LossConfig {
     }
 }
 
-impl Kind for LossConfig {
-    const KINDS: &'static [&'static str] = &["cross_entropy", "bce_with_logits", "mse", "l1", "huber"];
-    const DEFAULT: Option<&'static str> = Some("cross_entropy");
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
-        match kind {
-            "bce_with_logits" => BceWithLogitsConfig::deserialize(rest).map(Self::BceWithLogits),
-            "mse" => MseConfig::deserialize(rest).map(Self::Mse),
-            "l1" => L1Config::deserialize(rest).map(Self::L1),
-            "huber" => HuberConfig::deserialize(rest).map(Self::Huber),
-            _ => CrossEntropyConfig::deserialize(rest).map(Self::CrossEntropy),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "bce_with_logits" => setting::keys_of::<BceWithLogitsConfig>(),
-            "mse" => setting::keys_of::<MseConfig>(),
-            "l1" => setting::keys_of::<L1Config>(),
-            "huber" => setting::keys_of::<HuberConfig>(),
-            _ => setting::keys_of::<CrossEntropyConfig>(),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for LossConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        setting::read_kind(deserializer)
-    }
-}
+kind!(LossConfig, default = "cross_entropy");
 
 impl LossConfig {
     /// Log-softmax and negative log-likelihood, with nothing set.
@@ -87,38 +58,20 @@ impl LossConfig {
         }
     }
 
-    /// The kind, as users write it.
-    pub fn name(&self) -> &'static str {
+    /// The settings of the loss, which are the loss.
+    pub fn as_loss(&self) -> &dyn Loss {
         match self {
-            Self::CrossEntropy(_) => "cross_entropy",
-            Self::BceWithLogits(_) => "bce_with_logits",
-            Self::Mse(_) => "mse",
-            Self::L1(_) => "l1",
-            Self::Huber(_) => "huber",
-        }
-    }
-
-    /// What it is for.
-    pub fn task(&self) -> TaskKind {
-        match self {
-            Self::CrossEntropy(_) | Self::BceWithLogits(_) => TaskKind::Classification,
-            Self::Mse(_) | Self::L1(_) | Self::Huber(_) => TaskKind::Regression,
-        }
-    }
-
-    /// Refuses what `torch` refuses, and weights of which none counts.
-    pub fn check(&self, problems: &mut Problems) {
-        match self {
-            Self::CrossEntropy(config) => config.check(problems),
-            Self::BceWithLogits(config) => config.check(problems),
-            Self::Mse(MseConfig {}) | Self::L1(L1Config {}) => {}
-            Self::Huber(config) => config.check(problems),
+            Self::CrossEntropy(config) => config,
+            Self::BceWithLogits(config) => config,
+            Self::Mse(config) => config,
+            Self::L1(config) => config,
+            Self::Huber(config) => config,
         }
     }
 
     /// Refuses a loss that is not for targets of this sort.
     pub fn check_task(&self, task: TaskKind, problems: &mut Problems) {
-        if self.task() != task {
+        if self.as_loss().task() != task {
             let expected = format!("expected one of: {}", kinds_for(task));
             problems.refuse("kind", self.misfit(), expected);
         }
@@ -129,43 +82,30 @@ impl LossConfig {
     /// # Errors
     /// [`Error::Request`] if the loss, or the number of its weights, is not for such targets.
     pub fn outputs(&self, task: Task) -> Result<usize> {
-        match (self, task) {
-            (Self::CrossEntropy(config), Task::Classification { classes }) => config.outputs(classes),
-            (Self::BceWithLogits(config), Task::Classification { classes }) => config.outputs(classes),
-            (Self::Mse(_) | Self::L1(_) | Self::Huber(_), Task::Regression) => Ok(1),
-            _ => {
-                let misfit = self.misfit();
-                Err(Error::Request(format!("{misfit}; choose one of: {}", kinds_for(task.kind()))))
-            }
+        let loss = self.as_loss();
+        if loss.task() != task.kind() {
+            let misfit = self.misfit();
+            return Err(Error::Request(format!("{misfit}; choose one of: {}", kinds_for(task.kind()))));
+        }
+        match task {
+            Task::Classification { classes } => loss.outputs(classes),
+            Task::Regression => Ok(1),
         }
     }
 
     fn misfit(&self) -> String {
-        let (wanted, found) = match self.task() {
+        let (wanted, found) = match self.as_loss().task() {
             TaskKind::Classification => ("classes", "numbers"),
             TaskKind::Regression => ("numbers", "classes"),
         };
-        format!("the loss {} is for {wanted}, but the targets are {found}", self.name())
-    }
-
-    /// The loss.
-    pub fn build(&self) -> Box<dyn Loss> {
-        match self {
-            Self::CrossEntropy(config) => Box::new(config.clone()),
-            Self::BceWithLogits(config) => Box::new(config.clone()),
-            Self::Mse(config) => Box::new(config.clone()),
-            Self::L1(config) => Box::new(config.clone()),
-            Self::Huber(config) => Box::new(config.clone()),
-        }
+        format!("the loss {} is for {wanted}, but the targets are {found}", self.kind())
     }
 }
 
 /// The losses for a sort of targets, for a message.
-fn kinds_for(task: TaskKind) -> &'static str {
-    match task {
-        TaskKind::Classification => "cross_entropy, bce_with_logits",
-        TaskKind::Regression => "mse, l1, huber",
-    }
+fn kinds_for(task: TaskKind) -> String {
+    let is_for = |kind: &&&str| LossConfig::named(kind).is_some_and(|config| config.as_loss().task() == task);
+    LossConfig::kinds().iter().filter(is_for).copied().collect::<Vec<_>>().join(", ")
 }
 
 /// Refuses weights that are below 0 or no numbers, and a list in which none counts.
@@ -217,6 +157,20 @@ impl LossValue {
 
 /// A measure of how far outputs are from targets.
 pub trait Loss: Send + Sync {
+    /// What it is for.
+    fn task(&self) -> TaskKind;
+
+    /// Refuses what `torch` refuses, and weights of which none counts.
+    fn check(&self, _problems: &mut Problems) {}
+
+    /// How many outputs tell so many classes apart.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the loss has another number of weights.
+    fn outputs(&self, classes: usize) -> Result<usize> {
+        Ok(classes)
+    }
+
     /// Compares `outputs` `[R, B, K]` with `targets`, row-major `[R, B]`.
     ///
     /// # Errors
@@ -271,21 +225,21 @@ mod tests {
 
     #[test]
     fn every_kind_is_written_as_it_is_read() {
-        for kind in LossConfig::KINDS {
+        for kind in LossConfig::kinds() {
             let config = read(&format!("kind = '{kind}'"));
             let written = toml::to_string(&config).unwrap();
             assert!(written.starts_with(&format!("kind = \"{kind}\"\n")), "{written}");
             assert_eq!(read(&written), config);
-            assert_eq!(config.name(), *kind);
+            assert_eq!(config.kind(), *kind);
             let mut problems = Problems::default();
-            config.check(&mut problems);
-            config.check_task(config.task(), &mut problems);
+            config.as_loss().check(&mut problems);
+            config.check_task(config.as_loss().task(), &mut problems);
             assert!(problems.into_found().is_empty());
-            assert!(kinds_for(config.task()).split(", ").any(|known| known == *kind));
+            assert!(kinds_for(config.as_loss().task()).split(", ").any(|known| known == *kind));
         }
         assert_eq!(read(""), LossConfig::default());
         for task in [TaskKind::Classification, TaskKind::Regression] {
-            assert_eq!(LossConfig::default_for(task).task(), task);
+            assert_eq!(LossConfig::default_for(task).as_loss().task(), task);
         }
     }
 
@@ -293,7 +247,7 @@ mod tests {
     fn what_cannot_work_is_refused_at_its_key() {
         let problems = |text: &str| {
             let mut problems = Problems::default();
-            read(text).check(&mut problems);
+            read(text).as_loss().check(&mut problems);
             problems.into_found().iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(problems("label_smoothing = 1.5"), ["label_smoothing"]);

@@ -1,6 +1,7 @@
 //! What metrics are called and how their values are read.
 
-use super::{Direction, accuracy, auc, cosine_similarity, f1, mae, mse, precision, r2, recall, rmse, top_k};
+use super::{Direction, MetricConfig};
+use crate::setting::Kind;
 use crate::target::TaskKind;
 
 /// A metric's name and how its values are to be read.
@@ -16,24 +17,15 @@ pub struct About {
     pub task: TaskKind,
 }
 
-/// All metrics.
-const ALL: &[&About] = &[
-    &accuracy::ABOUT,
-    &top_k::ABOUT,
-    &precision::ABOUT,
-    &recall::ABOUT,
-    &f1::ABOUT,
-    &auc::ABOUT,
-    &mse::ABOUT,
-    &rmse::ABOUT,
-    &mae::ABOUT,
-    &r2::ABOUT,
-    &cosine_similarity::ABOUT,
-];
+/// The metric of this name.
+fn about(name: &str) -> Option<&'static About> {
+    MetricConfig::named(name).map(|config| config.about())
+}
 
 /// The metrics for a sort of targets, for a message.
 pub(super) fn names_for(task: TaskKind) -> String {
-    let names = ALL.iter().filter(|about| about.task == task).map(|about| about.name);
+    let all = MetricConfig::kinds().iter().filter_map(|kind| about(kind));
+    let names = all.filter(|about| about.task == task).map(|about| about.name);
     names.collect::<Vec<_>>().join(", ")
 }
 
@@ -46,7 +38,7 @@ pub fn direction_of(column: &str) -> Option<Direction> {
     if name == "loss" {
         return Some(Direction::Minimise);
     }
-    ALL.iter().find(|about| about.name == name).map(|about| about.direction)
+    about(name).map(|about| about.direction)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Answers, Direction, Metric};
+use super::{About, Answers, Direction, Measured, Metric};
 use crate::Result;
 use crate::target::{Targets, TaskKind};
 
@@ -12,8 +12,18 @@ use crate::target::{Targets, TaskKind};
 #[serde(deny_unknown_fields)]
 pub struct AccuracyConfig {}
 
-pub(super) const ABOUT: About =
+const ABOUT: About =
     About { name: "accuracy", direction: Direction::Maximise, unit: None, task: TaskKind::Classification };
+
+impl Measured for AccuracyConfig {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn build(&self) -> Box<dyn Metric> {
+        Box::new(Accuracy::default())
+    }
+}
 
 /// The position of the largest output, the lowest one on a tie; none if there is a NaN or nothing at all.
 pub fn predicted_class(outputs: &[f32]) -> Option<u32> {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Answers, Direction, Metric};
+use super::{About, Answers, Direction, Measured, Metric};
 use crate::target::{Targets, TaskKind};
 use crate::{Error, Result};
 
@@ -16,8 +16,22 @@ use crate::{Error, Result};
 #[serde(deny_unknown_fields)]
 pub struct AucConfig {}
 
-pub(super) const ABOUT: About =
+const ABOUT: About =
     About { name: "auc", direction: Direction::Maximise, unit: None, task: TaskKind::Classification };
+
+impl Measured for AucConfig {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn needs_probabilities(&self) -> bool {
+        true
+    }
+
+    fn build(&self) -> Box<dyn Metric> {
+        Box::new(Auc::default())
+    }
+}
 
 /// Sorts at the end of an epoch: O(n log n) for each class.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Answers, Direction, Metric};
+use super::{About, Answers, Direction, Measured, Metric};
 use crate::Result;
 use crate::target::{Targets, TaskKind};
 
@@ -13,12 +13,22 @@ use crate::target::{Targets, TaskKind};
 #[serde(deny_unknown_fields)]
 pub struct CosineSimilarityConfig {}
 
-pub(super) const ABOUT: About = About {
+const ABOUT: About = About {
     name: "cosine_similarity",
     direction: Direction::Maximise,
     unit: None,
     task: TaskKind::Regression,
 };
+
+impl Measured for CosineSimilarityConfig {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn build(&self) -> Box<dyn Metric> {
+        Box::new(CosineSimilarity::default())
+    }
+}
 
 /// PyTorch's `eps`.
 const SHORTEST: f64 = 1e-8;

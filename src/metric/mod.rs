@@ -21,7 +21,6 @@ mod rmse;
 mod top_k;
 
 use schemars::JsonSchema;
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use about::{About, direction_of};
@@ -46,8 +45,9 @@ use crate::target::{Targets, TaskKind};
 use crate::{Error, Result};
 
 /// An entry of the list `metrics`.
-#[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(tag = "kind", rename_all = "snake_case", transform = setting::by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = setting::by_kind::<Self>)]
 pub enum MetricConfig {
     /// The part of the samples whose class is right.
     Accuracy(AccuracyConfig),
@@ -74,42 +74,12 @@ pub enum MetricConfig {
 }
 
 impl Kind for MetricConfig {
-    const KINDS: &'static [&'static str] = &[
-        "accuracy",
-        "top_k",
-        "precision",
-        "recall",
-        "f1",
-        "auc",
-        "mse",
-        "rmse",
-        "mae",
-        "r2",
-        "cosine_similarity",
-    ];
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
-        match kind {
-            "accuracy" => AccuracyConfig::deserialize(rest).map(Self::Accuracy),
-            "top_k" => TopKConfig::deserialize(rest).map(Self::TopK),
-            "precision" => PrecisionConfig::deserialize(rest).map(Self::Precision),
-            "recall" => RecallConfig::deserialize(rest).map(Self::Recall),
-            "f1" => F1Config::deserialize(rest).map(Self::F1),
-            "auc" => AucConfig::deserialize(rest).map(Self::Auc),
-            "mse" => MseConfig::deserialize(rest).map(Self::Mse),
-            "rmse" => RmseConfig::deserialize(rest).map(Self::Rmse),
-            "mae" => MaeConfig::deserialize(rest).map(Self::Mae),
-            "r2" => R2Config::deserialize(rest).map(Self::R2),
-            "cosine_similarity" => CosineSimilarityConfig::deserialize(rest).map(Self::CosineSimilarity),
-            other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
-        }
+    fn read<'de, D: Deserializer<'de>>(variant: D) -> std::result::Result<Self, D::Error> {
+        Self::deserialize(variant)
     }
 
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "top_k" => setting::keys_of::<TopKConfig>(),
-            _ => &[],
-        }
+    fn write<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
     }
 }
 
@@ -122,11 +92,11 @@ impl<'de> Deserialize<'de> for MetricConfig {
 impl Serialize for MetricConfig {
     /// A kind without keys of its own is written as its name, as a user would.
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let Self::TopK(config) = self else { return serializer.serialize_str(self.about().name) };
-        let mut table = serializer.serialize_map(None)?;
-        table.serialize_entry(Self::TAG, self.about().name)?;
-        table.serialize_entry("k", &config.k)?;
-        table.end()
+        let kind = self.kind();
+        if Self::keys(kind).is_empty() {
+            return serializer.serialize_str(kind);
+        }
+        setting::write_kind(self, serializer)
     }
 }
 
@@ -142,50 +112,40 @@ impl MetricConfig {
         }
     }
 
+    fn measured(&self) -> &dyn Measured {
+        match self {
+            Self::Accuracy(config) => config,
+            Self::TopK(config) => config,
+            Self::Precision(config) => config,
+            Self::Recall(config) => config,
+            Self::F1(config) => config,
+            Self::Auc(config) => config,
+            Self::Mse(config) => config,
+            Self::Rmse(config) => config,
+            Self::Mae(config) => config,
+            Self::R2(config) => config,
+            Self::CosineSimilarity(config) => config,
+        }
+    }
+
     /// What the metric is called and how it is read.
     pub fn about(&self) -> &'static About {
-        match self {
-            Self::Accuracy(_) => &accuracy::ABOUT,
-            Self::TopK(_) => &top_k::ABOUT,
-            Self::Precision(_) => &precision::ABOUT,
-            Self::Recall(_) => &recall::ABOUT,
-            Self::F1(_) => &f1::ABOUT,
-            Self::Auc(_) => &auc::ABOUT,
-            Self::Mse(_) => &mse::ABOUT,
-            Self::Rmse(_) => &rmse::ABOUT,
-            Self::Mae(_) => &mae::ABOUT,
-            Self::R2(_) => &r2::ABOUT,
-            Self::CosineSimilarity(_) => &cosine_similarity::ABOUT,
-        }
+        self.measured().about()
     }
 
     /// The metric, with no sample seen.
     pub fn build(&self) -> Box<dyn Metric> {
-        match self {
-            Self::Accuracy(_) => Box::new(accuracy::Accuracy::default()),
-            Self::TopK(config) => Box::new(top_k::TopK::new(config)),
-            Self::Precision(_) => Box::new(precision::Precision::default()),
-            Self::Recall(_) => Box::new(recall::Recall::default()),
-            Self::F1(_) => Box::new(f1::F1::default()),
-            Self::Auc(_) => Box::new(auc::Auc::default()),
-            Self::Mse(_) => Box::new(mse::Mse::default()),
-            Self::Rmse(_) => Box::new(rmse::Rmse::default()),
-            Self::Mae(_) => Box::new(mae::Mae::default()),
-            Self::R2(_) => Box::new(r2::R2::default()),
-            Self::CosineSimilarity(_) => Box::new(cosine_similarity::CosineSimilarity::default()),
-        }
+        self.measured().build()
     }
 
     /// Whether it looks at [`Answers::probabilities`], which cost time.
     pub fn needs_probabilities(&self) -> bool {
-        matches!(self, Self::Auc(_))
+        self.measured().needs_probabilities()
     }
 
     /// Refuses settings that are out of range.
     pub fn check(&self, problems: &mut Problems) {
-        if let Self::TopK(config) = self {
-            config.check(problems);
-        }
+        self.measured().check(problems);
     }
 
     /// Refuses a metric that is not for targets of this sort; the way leads to its entry in the list.
@@ -218,6 +178,23 @@ impl MetricConfig {
     }
 }
 
+/// What the settings of a metric have to say.
+trait Measured {
+    /// What the metric is called and how it is read.
+    fn about(&self) -> &'static About;
+
+    /// Refuses settings that are out of range.
+    fn check(&self, _problems: &mut Problems) {}
+
+    /// Whether it looks at [`Answers::probabilities`], which cost time.
+    fn needs_probabilities(&self) -> bool {
+        false
+    }
+
+    /// The metric, with no sample seen.
+    fn build(&self) -> Box<dyn Metric>;
+}
+
 /// A number over the samples of a part of the data, fed batch by batch, one run at a time.
 pub trait Metric: Send {
     /// Takes in a batch: what the model says, one target a row.
@@ -239,7 +216,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_written_as_it_is_read_and_has_columns() {
-        for kind in MetricConfig::KINDS {
+        for kind in MetricConfig::kinds() {
             let read = |value: toml::Value| setting::read::<MetricConfig>(&value).unwrap();
             let config = read(toml::Value::String((*kind).to_owned()));
             let written = toml::Value::try_from(&config).unwrap();

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Answers, Direction, Metric};
+use super::{About, Answers, Direction, Measured, Metric};
 use crate::Result;
 use crate::target::{Targets, TaskKind};
 
@@ -12,8 +12,18 @@ use crate::target::{Targets, TaskKind};
 #[serde(deny_unknown_fields)]
 pub struct MseConfig {}
 
-pub(super) const ABOUT: About =
+const ABOUT: About =
     About { name: "mse", direction: Direction::Minimise, unit: None, task: TaskKind::Regression };
+
+impl Measured for MseConfig {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn build(&self) -> Box<dyn Metric> {
+        Box::new(Mse::default())
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Mse {

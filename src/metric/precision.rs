@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::counts::{Count, Counts};
-use super::{About, Answers, Direction, Metric};
+use super::{About, Answers, Direction, Measured, Metric};
 use crate::Result;
 use crate::target::{Targets, TaskKind};
 
@@ -14,8 +14,18 @@ use crate::target::{Targets, TaskKind};
 #[serde(deny_unknown_fields)]
 pub struct PrecisionConfig {}
 
-pub(super) const ABOUT: About =
+const ABOUT: About =
     About { name: "precision", direction: Direction::Maximise, unit: None, task: TaskKind::Classification };
+
+impl Measured for PrecisionConfig {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn build(&self) -> Box<dyn Metric> {
+        Box::new(Precision::default())
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Precision(Counts);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Answers, Direction, Metric};
+use super::{About, Answers, Direction, Measured, Metric};
 use crate::Result;
 use crate::target::{Targets, TaskKind};
 
@@ -15,8 +15,18 @@ use crate::target::{Targets, TaskKind};
 #[serde(deny_unknown_fields)]
 pub struct R2Config {}
 
-pub(super) const ABOUT: About =
+const ABOUT: About =
     About { name: "r2", direction: Direction::Maximise, unit: None, task: TaskKind::Regression };
+
+impl Measured for R2Config {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn build(&self) -> Box<dyn Metric> {
+        Box::new(R2::default())
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct R2 {

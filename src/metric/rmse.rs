@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::mse::Mse;
-use super::{About, Answers, Direction, Metric};
+use super::{About, Answers, Direction, Measured, Metric};
 use crate::Result;
 use crate::target::{Targets, TaskKind};
 
@@ -13,8 +13,18 @@ use crate::target::{Targets, TaskKind};
 #[serde(deny_unknown_fields)]
 pub struct RmseConfig {}
 
-pub(super) const ABOUT: About =
+const ABOUT: About =
     About { name: "rmse", direction: Direction::Minimise, unit: None, task: TaskKind::Regression };
+
+impl Measured for RmseConfig {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn build(&self) -> Box<dyn Metric> {
+        Box::new(Rmse::default())
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Rmse(Mse);

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Answers, Direction, Metric};
+use super::{About, Answers, Direction, Measured, Metric};
 use crate::Result;
 use crate::setting::Problems;
 use crate::target::{Targets, TaskKind};
@@ -27,14 +27,22 @@ impl Default for TopKConfig {
     }
 }
 
-impl TopKConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+const ABOUT: About =
+    About { name: "top_k", direction: Direction::Maximise, unit: None, task: TaskKind::Classification };
+
+impl Measured for TopKConfig {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn check(&self, problems: &mut Problems) {
         problems.require(self.k >= 1, "k", self.k, "at least 1");
     }
-}
 
-pub(super) const ABOUT: About =
-    About { name: "top_k", direction: Direction::Maximise, unit: None, task: TaskKind::Classification };
+    fn build(&self) -> Box<dyn Metric> {
+        Box::new(TopK::new(self))
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct TopK {

@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layer::LayerConfig;
 use super::layer::activation::ActivationConfig;
 use super::layer::conv2d::Conv2dConfig;
 use super::layer::dropout::DropoutConfig;
 use super::layer::linear::{LinearConfig, MAX_WIDTH};
 use super::layer::pair::Pair;
+use super::layer::{LayerConfig, LayerSettings};
 use super::mlp::ActivationPosition;
 use super::pool::PoolConfig;
 use super::regularizer::RegularizerList;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::cnn::CnnConfig;
 use super::init::InitConfig;
@@ -16,7 +16,7 @@ use super::sequential::SequentialConfig;
 use super::shapes::{self, Visit};
 use super::transfer::Match;
 use crate::sample::SampleShape;
-use crate::setting::{Flat, Kind, Problems, by_kind, keys_of, read_kind};
+use crate::setting::{Flat, Problems, by_kind, kind};
 use crate::{Error, Result};
 
 /// More numbers to train than this are a mistake: their sizes in bytes would come near to overflow.
@@ -51,9 +51,9 @@ pub struct ModelSettings {
 }
 
 /// The kinds of models.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = by_kind::<Self>)]
 pub enum ArchitectureConfig {
     /// Blocks of linear layers.
     Mlp(MlpConfig),
@@ -65,33 +65,7 @@ pub enum ArchitectureConfig {
     Sequential(SequentialConfig),
 }
 
-impl Kind for ArchitectureConfig {
-    const KINDS: &'static [&'static str] = &["mlp", "cnn", "rnn", "sequential"];
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-        match kind {
-            "cnn" => CnnConfig::deserialize(rest).map(Self::Cnn),
-            "rnn" => RnnConfig::deserialize(rest).map(Self::Rnn),
-            "sequential" => SequentialConfig::deserialize(rest).map(Self::Sequential),
-            _ => MlpConfig::deserialize(rest).map(Self::Mlp),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "cnn" => keys_of::<CnnConfig>(),
-            "sequential" => keys_of::<SequentialConfig>(),
-            "rnn" => keys_of::<RnnConfig>(),
-            _ => keys_of::<MlpConfig>(),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for ArchitectureConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_kind(deserializer)
-    }
-}
+kind!(ArchitectureConfig);
 
 impl ArchitectureConfig {
     /// Refuses what no data would make right.
@@ -226,11 +200,6 @@ fn numbers(input: &SampleShape, what: &str) -> Result<usize> {
         ))),
     }
 }
-
-/// A kind without keys of its own: whatever stands beside the tag is refused.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NoKeys {}
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,9 @@
 //! The `init` table: how weights begin, as `torch.nn.init` defines it.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::config::NoKeys;
-use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::setting::{Problems, by_kind, kind};
 
 /// Normal with given moments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -108,9 +107,9 @@ impl Nonlinearity {
 }
 
 /// How weights begin. All but `default` set biases to zero.
-#[derive(Debug, Clone, PartialEq, Serialize, Default, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = by_kind::<Self>)]
 pub enum InitConfig {
     /// What `PyTorch`'s constructors do: uniform within `±1/√fan_in`, biases too.
     #[default]
@@ -131,48 +130,7 @@ pub enum InitConfig {
     Zeros,
 }
 
-impl Kind for InitConfig {
-    const KINDS: &'static [&'static str] = &[
-        "default",
-        "normal",
-        "xavier_uniform",
-        "xavier_normal",
-        "kaiming_uniform",
-        "kaiming_normal",
-        "orthogonal",
-        "zeros",
-    ];
-    const DEFAULT: Option<&'static str> = Some("default");
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-        match kind {
-            "normal" => NormalConfig::deserialize(rest).map(Self::Normal),
-            "xavier_uniform" => XavierConfig::deserialize(rest).map(Self::XavierUniform),
-            "xavier_normal" => XavierConfig::deserialize(rest).map(Self::XavierNormal),
-            "kaiming_uniform" => KaimingConfig::deserialize(rest).map(Self::KaimingUniform),
-            "kaiming_normal" => KaimingConfig::deserialize(rest).map(Self::KaimingNormal),
-            "orthogonal" => OrthogonalConfig::deserialize(rest).map(Self::Orthogonal),
-            "zeros" => NoKeys::deserialize(rest).map(|_| Self::Zeros),
-            _ => NoKeys::deserialize(rest).map(|_| Self::Default),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "normal" => keys_of::<NormalConfig>(),
-            "xavier_uniform" | "xavier_normal" => keys_of::<XavierConfig>(),
-            "kaiming_uniform" | "kaiming_normal" => keys_of::<KaimingConfig>(),
-            "orthogonal" => keys_of::<OrthogonalConfig>(),
-            _ => &[],
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for InitConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_kind(deserializer)
-    }
-}
+kind!(InitConfig, default = "default");
 
 impl InitConfig {
     /// Refuses what gives no finite weights.

@@ -6,9 +6,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layer::LayerConfig;
 use super::layer::activation::ActivationConfig;
 use super::layer::linear::{LinearConfig, MAX_WIDTH};
+use super::layer::{LayerConfig, LayerSettings};
 use super::regularizer::RegularizerList;
 use crate::setting::Problems;
 

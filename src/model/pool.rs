@@ -9,12 +9,11 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
-use super::config::NoKeys;
 use super::layer::LayerConfig;
 use super::layer::avg_pool2d::AvgPool2dConfig;
 use super::layer::max_pool2d::MaxPool2dConfig;
 use super::layer::pair::{MAX_SIDE, Pair};
-use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::setting::{Kind, Problems, by_kind, kind, read_kind};
 
 /// A window that becomes one pixel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,9 +57,9 @@ impl Default for PoolWindowConfig {
 }
 
 /// The kinds of poolings.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = by_kind::<Self>)]
 enum PoolKind {
     /// No layer at all.
     None,
@@ -119,40 +118,17 @@ impl Default for PoolConfig {
     }
 }
 
+kind!(PoolKind, default = "max");
+
 impl Kind for PoolConfig {
-    const KINDS: &'static [&'static str] = &["none", "max", "avg"];
-    const DEFAULT: Option<&'static str> = Some("max");
+    const DEFAULT: Option<&'static str> = PoolKind::DEFAULT;
 
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-        let kind = match kind {
-            "max" => PoolKind::Max(PoolWindowConfig::deserialize(rest)?),
-            "avg" => PoolKind::Avg(PoolWindowConfig::deserialize(rest)?),
-            _ => NoKeys::deserialize(rest).map(|_| PoolKind::None)?,
-        };
-        Ok(Self(kind))
+    fn read<'de, D: Deserializer<'de>>(variant: D) -> Result<Self, D::Error> {
+        PoolKind::read(variant).map(Self)
     }
 
-    fn keys(kind: &str) -> &'static [&'static str] {
-        if kind == "none" { &[] } else { keys_of::<PoolWindowConfig>() }
-    }
-}
-
-impl Kind for PoolKind {
-    const KINDS: &'static [&'static str] = PoolConfig::KINDS;
-    const DEFAULT: Option<&'static str> = PoolConfig::DEFAULT;
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-        PoolConfig::read(kind, rest).map(|config| config.0)
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        PoolConfig::keys(kind)
-    }
-}
-
-impl<'de> Deserialize<'de> for PoolKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_kind(deserializer)
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.write(serializer)
     }
 }
 
@@ -193,11 +169,11 @@ impl<'de> Visitor<'de> for PoolVisitor {
     }
 
     fn visit_str<E: de::Error>(self, kind: &str) -> Result<PoolConfig, E> {
-        PoolKind::deserialize(StrDeserializer::new(kind)).map(PoolConfig)
+        read_kind(StrDeserializer::new(kind)).map(PoolConfig)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PoolConfig, A::Error> {
-        PoolKind::deserialize(MapAccessDeserializer::new(map)).map(PoolConfig)
+        read_kind(MapAccessDeserializer::new(map)).map(PoolConfig)
     }
 }
 

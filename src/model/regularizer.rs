@@ -9,17 +9,16 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
-use super::config::NoKeys;
 use super::layer::LayerConfig;
 use super::layer::batch_norm::BatchNormConfig;
 use super::layer::dropout::DropoutConfig;
 use super::layer::layer_norm::LayerNormConfig;
-use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::setting::{Kind, Problems, by_kind, kind, read_kind};
 
 /// One regularizer.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = by_kind::<Self>)]
 pub enum RegularizerConfig {
     /// No layer at all.
     None,
@@ -31,42 +30,12 @@ pub enum RegularizerConfig {
     Dropout(DropoutConfig),
 }
 
-impl Kind for RegularizerConfig {
-    const KINDS: &'static [&'static str] = &["none", "batch_norm", "layer_norm", "dropout"];
-    const DEFAULT: Option<&'static str> = Some("batch_norm");
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-        match kind {
-            "batch_norm" => BatchNormConfig::deserialize(rest).map(Self::BatchNorm),
-            "layer_norm" => LayerNormConfig::deserialize(rest).map(Self::LayerNorm),
-            "dropout" => DropoutConfig::deserialize(rest).map(Self::Dropout),
-            _ => NoKeys::deserialize(rest).map(|_| Self::None),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "batch_norm" => keys_of::<BatchNormConfig>(),
-            "layer_norm" => keys_of::<LayerNormConfig>(),
-            "dropout" => keys_of::<DropoutConfig>(),
-            _ => &[],
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for RegularizerConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_kind(deserializer)
-    }
-}
+kind!(RegularizerConfig, default = "batch_norm");
 
 impl RegularizerConfig {
     fn check(&self, problems: &mut Problems) {
-        match self {
-            Self::None => {}
-            Self::BatchNorm(config) => config.check(problems),
-            Self::LayerNorm(config) => config.check(problems),
-            Self::Dropout(config) => config.check(problems),
+        if let Some(layer) = self.layer() {
+            layer.check(problems);
         }
     }
 
@@ -178,11 +147,11 @@ impl<'de> Visitor<'de> for ListVisitor {
     }
 
     fn visit_str<E: de::Error>(self, kind: &str) -> Result<RegularizerList, E> {
-        RegularizerConfig::deserialize(StrDeserializer::new(kind)).map(RegularizerList::single)
+        read_kind(StrDeserializer::new(kind)).map(RegularizerList::single)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RegularizerList, A::Error> {
-        RegularizerConfig::deserialize(MapAccessDeserializer::new(map)).map(RegularizerList::single)
+        read_kind(MapAccessDeserializer::new(map)).map(RegularizerList::single)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RegularizerList, A::Error> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grouping::Grouping;
 use super::slots::{Buffers, Slots};
-use super::{Optimizer, Pace, check_decay, check_lr, check_not_negative};
+use super::{Optimizer, Pace, Rule, check_decay, check_lr, check_not_negative};
 use crate::Result;
 use crate::kernel::update::{AdadeltaRun, Deltas, adadelta};
 use crate::model::Parameter;
@@ -39,15 +39,27 @@ impl Default for AdadeltaConfig {
     }
 }
 
-impl AdadeltaConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Rule for AdadeltaConfig {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn has_momentum(&self) -> bool {
+        false
+    }
+
+    fn check(&self, problems: &mut Problems) {
         check_lr(self.lr, problems);
         problems.require((0.0..=1.0).contains(&self.rho), "rho", self.rho, "a number from 0 to 1");
         check_not_negative("eps", self.eps, problems);
         check_decay(self.weight_decay, problems);
     }
 
-    pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, _cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         let deltas = |value: &Tensor| -> Result<Deltas> {
             Ok(Deltas { square: value.zeros_like()?, step: value.zeros_like()? })
         };

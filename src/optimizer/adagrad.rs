@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grouping::Grouping;
 use super::slots::{Buffers, Slots};
-use super::{Optimizer, Pace, check_decay, check_lr, check_not_negative};
+use super::{Optimizer, Pace, Rule, check_decay, check_lr, check_not_negative};
 use crate::Result;
 use crate::kernel::update::{AdagradRun, adagrad};
 use crate::model::Parameter;
@@ -43,8 +43,20 @@ impl Default for AdagradConfig {
     }
 }
 
-impl AdagradConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Rule for AdagradConfig {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn has_momentum(&self) -> bool {
+        false
+    }
+
+    fn check(&self, problems: &mut Problems) {
         check_lr(self.lr, problems);
         check_not_negative("lr_decay", self.lr_decay, problems);
         check_decay(self.weight_decay, problems);
@@ -52,7 +64,7 @@ impl AdagradConfig {
         check_not_negative("eps", self.eps, problems);
     }
 
-    pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, _cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         let sum =
             |value: &Tensor| Ok(Sum(value.zeros_like()?.affine(1.0, self.initial_accumulator_value)?));
         Ok(Box::new(Adagrad { config: self.clone(), slots: Slots::new(grouping, sum)? }))

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grouping::Grouping;
 use super::slots::{Buffers, Slots};
-use super::{Optimizer, Pace, check_betas, check_decay, check_lr, check_not_negative};
+use super::{Optimizer, Pace, Rule, check_betas, check_decay, check_lr, check_not_negative};
 use crate::Result;
 use crate::kernel::update::{AdamRun, Moments, adam};
 use crate::model::Parameter;
@@ -42,18 +42,28 @@ impl Default for AdamConfig {
     }
 }
 
-impl AdamConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Rule for AdamConfig {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn check(&self, problems: &mut Problems) {
         check_lr(self.lr, problems);
         check_betas(self.betas, problems);
         check_not_negative("eps", self.eps, problems);
         check_decay(self.weight_decay, problems);
     }
 
-    pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, _cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         self.build_with(Decay::Penalty, grouping)
     }
+}
 
+impl AdamConfig {
     /// The optimizer with `weight_decay` in the role `decay`.
     pub(super) fn build_with(&self, decay: Decay, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
         let slots = Slots::new(grouping, |value| moments(value, self.amsgrad))?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adam::{AdamConfig, Decay};
 use super::grouping::Grouping;
-use super::{Optimizer, Result};
+use super::{Optimizer, Result, Rule};
 use crate::setting::Problems;
 
 /// As [`AdamConfig`], but θ ← θ − lr · `weight_decay` · θ before the step, and g is the gradient alone.
@@ -37,15 +37,25 @@ impl Default for AdamWConfig {
     }
 }
 
-impl AdamWConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Rule for AdamWConfig {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn check(&self, problems: &mut Problems) {
         self.adam().check(problems);
     }
 
-    pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, _cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         self.adam().build_with(Decay::Decoupled, grouping)
     }
+}
 
+impl AdamWConfig {
     fn adam(&self) -> AdamConfig {
         let Self { lr, betas, eps, weight_decay, amsgrad } = *self;
         AdamConfig { lr, betas, eps, weight_decay, amsgrad }

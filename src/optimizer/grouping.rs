@@ -75,7 +75,7 @@ mod tests {
             .iter()
             .map(|name| ((*name).to_owned(), if name.ends_with("weight") { &weight } else { &bias }))
             .collect();
-        let grouping = Grouping::new(&config.common, config.kind.weight_decay(), &named);
+        let grouping = Grouping::new(&config.common, config.kind.rule().weight_decay(), &named);
         let share = |index: &usize| (grouping.shares[*index].group, grouping.shares[*index].weight_decay);
         grouping.share_of.iter().map(share).collect()
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grouping::Grouping;
 use super::slots::{Buffers, Slots};
-use super::{Optimizer, Pace, check_betas, check_decay, check_lr};
+use super::{Optimizer, Pace, Rule, check_betas, check_decay, check_lr};
 use crate::Result;
 use crate::kernel::update::{LionRun, lion};
 use crate::model::Parameter;
@@ -35,14 +35,22 @@ impl Default for LionConfig {
     }
 }
 
-impl LionConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Rule for LionConfig {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn check(&self, problems: &mut Problems) {
         check_lr(self.lr, problems);
         check_betas(self.betas, problems);
         check_decay(self.weight_decay, problems);
     }
 
-    pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, _cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         let mean = |value: &Tensor| Ok(Mean(value.zeros_like()?));
         Ok(Box::new(Lion { config: self.clone(), slots: Slots::new(grouping, mean)? }))
     }

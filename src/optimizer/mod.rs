@@ -20,7 +20,7 @@ mod trajectory;
 
 use candle_core::Tensor;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 pub use adadelta::AdadeltaConfig;
 pub use adagrad::AdagradConfig;
@@ -36,12 +36,12 @@ pub use sgd::SgdConfig;
 use self::grouping::Grouping;
 use crate::Result;
 use crate::model::Parameter;
-use crate::setting::{self, Kind, Problems};
+use crate::setting::{self, Problems, kind};
 
 /// The rule of the table `optimizer`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = setting::by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = setting::by_kind::<Self>)]
 pub enum RuleConfig {
     /// Stochastic gradient descent.
     Sgd(SgdConfig),
@@ -70,107 +70,48 @@ impl Default for RuleConfig {
     }
 }
 
-impl Kind for RuleConfig {
-    const KINDS: &'static [&'static str] =
-        &["sgd", "adam", "adamw", "nadam", "radam", "rmsprop", "adagrad", "adadelta", "lion"];
-    const DEFAULT: Option<&'static str> = Some("adam");
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-        match kind {
-            "sgd" => SgdConfig::deserialize(rest).map(Self::Sgd),
-            "adamw" => AdamWConfig::deserialize(rest).map(Self::AdamW),
-            "nadam" => NadamConfig::deserialize(rest).map(Self::Nadam),
-            "radam" => RadamConfig::deserialize(rest).map(Self::Radam),
-            "rmsprop" => RmspropConfig::deserialize(rest).map(Self::Rmsprop),
-            "adagrad" => AdagradConfig::deserialize(rest).map(Self::Adagrad),
-            "adadelta" => AdadeltaConfig::deserialize(rest).map(Self::Adadelta),
-            "lion" => LionConfig::deserialize(rest).map(Self::Lion),
-            _ => AdamConfig::deserialize(rest).map(Self::Adam),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "sgd" => setting::keys_of::<SgdConfig>(),
-            "adamw" => setting::keys_of::<AdamWConfig>(),
-            "nadam" => setting::keys_of::<NadamConfig>(),
-            "radam" => setting::keys_of::<RadamConfig>(),
-            "rmsprop" => setting::keys_of::<RmspropConfig>(),
-            "adagrad" => setting::keys_of::<AdagradConfig>(),
-            "adadelta" => setting::keys_of::<AdadeltaConfig>(),
-            "lion" => setting::keys_of::<LionConfig>(),
-            _ => setting::keys_of::<AdamConfig>(),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for RuleConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        setting::read_kind(deserializer)
-    }
-}
+kind!(RuleConfig, default = "adam");
 
 impl RuleConfig {
-    fn lr(&self) -> f64 {
+    /// The settings of the rule.
+    fn rule(&self) -> &dyn Rule {
         match self {
-            Self::Sgd(config) => config.lr,
-            Self::Adam(config) => config.lr,
-            Self::AdamW(config) => config.lr,
-            Self::Nadam(config) => config.lr,
-            Self::Radam(config) => config.lr,
-            Self::Rmsprop(config) => config.lr,
-            Self::Adagrad(config) => config.lr,
-            Self::Adadelta(config) => config.lr,
-            Self::Lion(config) => config.lr,
-        }
-    }
-
-    fn weight_decay(&self) -> f64 {
-        match self {
-            Self::Sgd(config) => config.weight_decay,
-            Self::Adam(config) => config.weight_decay,
-            Self::AdamW(config) => config.weight_decay,
-            Self::Nadam(config) => config.weight_decay,
-            Self::Radam(config) => config.weight_decay,
-            Self::Rmsprop(config) => config.weight_decay,
-            Self::Adagrad(config) => config.weight_decay,
-            Self::Adadelta(config) => config.weight_decay,
-            Self::Lion(config) => config.weight_decay,
+            Self::Sgd(config) => config,
+            Self::Adam(config) => config,
+            Self::AdamW(config) => config,
+            Self::Nadam(config) => config,
+            Self::Radam(config) => config,
+            Self::Rmsprop(config) => config,
+            Self::Adagrad(config) => config,
+            Self::Adadelta(config) => config,
+            Self::Lion(config) => config,
         }
     }
 
     /// Whether there is a momentum, or a first beta, that a schedule can change.
     pub fn has_momentum(&self) -> bool {
-        !matches!(self, Self::Adagrad(_) | Self::Adadelta(_))
+        self.rule().has_momentum()
+    }
+}
+
+/// What the settings of a rule have to say.
+trait Rule {
+    /// The learning rate that a schedule starts from.
+    fn lr(&self) -> f64;
+
+    /// The weight decay of the parameters in no group.
+    fn weight_decay(&self) -> f64;
+
+    /// Whether there is a momentum, or a first beta, that a schedule can change.
+    fn has_momentum(&self) -> bool {
+        true
     }
 
-    fn check(&self, problems: &mut Problems) {
-        match self {
-            Self::Sgd(config) => config.check(problems),
-            Self::Adam(config) => config.check(problems),
-            Self::AdamW(config) => config.check(problems),
-            Self::Nadam(config) => config.check(problems),
-            Self::Radam(config) => config.check(problems),
-            Self::Rmsprop(config) => config.check(problems),
-            Self::Adagrad(config) => config.check(problems),
-            Self::Adadelta(config) => config.check(problems),
-            Self::Lion(config) => config.check(problems),
-        }
-    }
+    /// Refuses what `torch.optim` refuses, a learning rate of 0 and numbers that are not finite.
+    fn check(&self, problems: &mut Problems);
 
-    fn build(&self, grouping: &Grouping<'_>, cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
-        match self {
-            Self::Sgd(config) => config.build(grouping, cycles_momentum),
-            Self::Adam(config) => config.build(grouping),
-            Self::AdamW(config) => config.build(grouping),
-            Self::Nadam(config) => config.build(grouping),
-            Self::Radam(config) => config.build(grouping),
-            Self::Rmsprop(config) => config.build(grouping, cycles_momentum),
-            Self::Adagrad(config) => config.build(grouping),
-            Self::Adadelta(config) => config.build(grouping),
-            Self::Lion(config) => config.build(grouping),
-        }
-    }
+    /// The optimizer. With `cycles_momentum` every step brings a momentum of its own.
+    fn build(&self, grouping: &Grouping<'_>, cycles_momentum: bool) -> Result<Box<dyn Optimizer>>;
 }
 
 /// What a schedule says of one step.
@@ -233,6 +174,7 @@ fn check_betas(betas: (f64, f64), problems: &mut Problems) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setting::Kind;
 
     fn read(text: &str) -> OptimizerConfig {
         setting::read(&toml::Value::Table(toml::from_str(text).unwrap())).unwrap()
@@ -246,7 +188,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_written_as_it_is_read() {
-        for kind in RuleConfig::KINDS {
+        for kind in RuleConfig::kinds() {
             let config = read(&format!("kind = '{kind}'"));
             let written = toml::to_string(&config).unwrap();
             assert!(written.starts_with(&format!("kind = \"{kind}\"\n")), "{written}");

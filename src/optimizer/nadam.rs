@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::adam::moments;
 use super::grouping::Grouping;
 use super::slots::{Slots, refuse};
-use super::{Optimizer, Pace, check_betas, check_decay, check_lr, check_not_negative};
+use super::{Optimizer, Pace, Rule, check_betas, check_decay, check_lr, check_not_negative};
 use crate::Result;
 use crate::kernel::update::{Moments, NadamRun, nadam};
 use crate::model::Parameter;
@@ -49,8 +49,16 @@ impl Default for NadamConfig {
     }
 }
 
-impl NadamConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Rule for NadamConfig {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn check(&self, problems: &mut Problems) {
         check_lr(self.lr, problems);
         check_betas(self.betas, problems);
         check_not_negative("eps", self.eps, problems);
@@ -58,12 +66,14 @@ impl NadamConfig {
         check_not_negative("momentum_decay", self.momentum_decay, problems);
     }
 
-    pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, _cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         let runs = grouping.parameters.first().map_or(1, |first| first.value.dims()[0]);
         let slots = Slots::new(grouping, |value| moments(value, false))?;
         Ok(Box::new(Nadam { config: self.clone(), slots, products: vec![1.0; runs] }))
     }
+}
 
+impl NadamConfig {
     /// μ of a step, from 1.
     fn momentum(&self, beta: f64, step: f64) -> f64 {
         beta * (1.0 - 0.5 * libm::pow(WARMING, step * self.momentum_decay))

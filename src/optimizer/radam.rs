@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::adam::moments;
 use super::grouping::Grouping;
 use super::slots::Slots;
-use super::{Optimizer, Pace, check_betas, check_decay, check_lr, check_not_negative};
+use super::{Optimizer, Pace, Rule, check_betas, check_decay, check_lr, check_not_negative};
 use crate::Result;
 use crate::kernel::update::{AdamRun, Moments, adam};
 use crate::model::Parameter;
@@ -43,19 +43,29 @@ impl Default for RadamConfig {
     }
 }
 
-impl RadamConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Rule for RadamConfig {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn check(&self, problems: &mut Problems) {
         check_lr(self.lr, problems);
         check_betas(self.betas, problems);
         check_not_negative("eps", self.eps, problems);
         check_decay(self.weight_decay, problems);
     }
 
-    pub(super) fn build(&self, grouping: &Grouping<'_>) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, _cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         let slots = Slots::new(grouping, |value| moments(value, false))?;
         Ok(Box::new(Radam { config: self.clone(), slots }))
     }
+}
 
+impl RadamConfig {
     /// r · √(1 − β₂ᵗ) of a step, from 1; none where the step is not divided by √v.
     fn rectified(&self, step: f64) -> Option<f64> {
         let beta = self.betas.1;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grouping::Grouping;
 use super::slots::{Buffers, Slots};
-use super::{Optimizer, Pace, check_decay, check_lr, check_not_negative};
+use super::{Optimizer, Pace, Rule, check_decay, check_lr, check_not_negative};
 use crate::Result;
 use crate::kernel::update::{Averages, RmspropRun, rmsprop};
 use crate::model::Parameter;
@@ -45,8 +45,16 @@ impl Default for RmspropConfig {
     }
 }
 
-impl RmspropConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Rule for RmspropConfig {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn check(&self, problems: &mut Problems) {
         check_lr(self.lr, problems);
         let holds = (0.0..=1.0).contains(&self.alpha);
         problems.require(holds, "alpha", self.alpha, "a number from 0 to 1");
@@ -55,7 +63,7 @@ impl RmspropConfig {
         check_not_negative("momentum", self.momentum, problems);
     }
 
-    pub(super) fn build(&self, grouping: &Grouping<'_>, cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         let moves = self.momentum > 0.0 || cycles_momentum;
         let averages = |value: &Tensor| -> Result<Averages> {
             Ok(Averages {

@@ -69,7 +69,7 @@ impl GroupConfig {
 impl Flat<OptimizerSettings, RuleConfig> {
     /// The learning rate that a schedule starts from.
     pub fn lr(&self) -> f64 {
-        self.kind.lr()
+        self.kind.rule().lr()
     }
 
     /// The learning rates that a schedule starts from: that of the parameters in no group, then each group's.
@@ -80,7 +80,7 @@ impl Flat<OptimizerSettings, RuleConfig> {
 
     /// Refuses what `torch.optim` refuses, a learning rate of 0 and numbers that are not finite.
     pub fn check(&self, problems: &mut Problems) {
-        self.kind.check(problems);
+        self.kind.rule().check(problems);
         problems.within("groups", |problems| {
             for (index, group) in self.common.groups.iter().enumerate() {
                 problems.within_entry(index, |problems| group.check(problems));
@@ -119,7 +119,7 @@ impl Flat<OptimizerSettings, RuleConfig> {
         parameters: &[(String, &Parameter)],
         cycles_momentum: bool,
     ) -> Result<Box<dyn Optimizer>> {
-        let grouping = Grouping::new(&self.common, self.kind.weight_decay(), parameters);
-        self.kind.build(&grouping, cycles_momentum)
+        let grouping = Grouping::new(&self.common, self.kind.rule().weight_decay(), parameters);
+        self.kind.rule().build(&grouping, cycles_momentum)
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grouping::Grouping;
 use super::slots::{Buffers, Slots};
-use super::{Optimizer, Pace, check_decay, check_lr};
+use super::{Optimizer, Pace, Rule, check_decay, check_lr};
 use crate::Result;
 use crate::kernel::update::{Momentum, SgdRun, sgd};
 use crate::model::Parameter;
@@ -40,8 +40,16 @@ impl Default for SgdConfig {
     }
 }
 
-impl SgdConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Rule for SgdConfig {
+    fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn check(&self, problems: &mut Problems) {
         let Self { lr, momentum, dampening, nesterov, weight_decay } = *self;
         check_lr(lr, problems);
         let holds = momentum >= 0.0 && momentum.is_finite();
@@ -54,7 +62,7 @@ impl SgdConfig {
         }
     }
 
-    pub(super) fn build(&self, grouping: &Grouping<'_>, cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
+    fn build(&self, grouping: &Grouping<'_>, cycles_momentum: bool) -> Result<Box<dyn Optimizer>> {
         let keeps = self.momentum != 0.0 || cycles_momentum;
         let buffer =
             |value: &Tensor| -> Result<Buffer> { Ok(Buffer(keeps.then(|| value.zeros_like()).transpose()?)) };

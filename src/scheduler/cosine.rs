@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{check_eta_min, check_length};
-use super::{Moment, Scheduler};
+use super::{Course, Curve, CurveConfig, Moment, Scheduler, Surroundings};
+use crate::Result;
 use crate::setting::Problems;
 
 /// lr(epoch) = `eta_min` + (lr − `eta_min`) · (1 + cos(π · epoch / `t_max`)) / 2, which rises again beyond
@@ -23,19 +24,20 @@ pub struct CosineConfig {
     pub eta_min: f64,
 }
 
-impl CosineConfig {
-    pub(super) fn resolve(&mut self, epochs: usize) {
-        self.t_max.get_or_insert(epochs);
+impl Curve for CosineConfig {
+    fn resolved(&self, epochs: Option<usize>, _monitor: &str) -> Option<CurveConfig> {
+        let t_max = self.t_max.or(epochs);
+        Some(CurveConfig::Cosine(Self { t_max, ..self.clone() }))
     }
 
-    pub(super) fn check(&self, problems: &mut Problems) {
+    fn check(&self, _around: &Surroundings<'_>, problems: &mut Problems) {
         check_length("t_max", self.t_max, problems);
         check_eta_min(self.eta_min, problems);
     }
 
-    pub(super) fn build(&self, epochs: usize) -> Box<dyn Scheduler> {
-        let t_max = self.t_max.unwrap_or(epochs).max(1);
-        Box::new(Cosine { t_max, eta_min: self.eta_min })
+    fn build(&self, course: &Course) -> Result<Box<dyn Scheduler>> {
+        let t_max = self.t_max.unwrap_or(course.epochs).max(1);
+        Ok(Box::new(Cosine { t_max, eta_min: self.eta_min }))
     }
 }
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::check::check_eta_min;
 use super::cosine::half_wave;
-use super::{Moment, Scheduler};
+use super::{Course, Curve, Moment, Scheduler, Surroundings};
+use crate::Result;
 use crate::setting::Problems;
 
 /// Half a wave of a cosine from lr to `eta_min` over `t_0` epochs, then over `t_0` · `t_mult`, and so on.
@@ -31,11 +32,15 @@ fn one() -> usize {
     1
 }
 
-impl CosineWarmRestartsConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Curve for CosineWarmRestartsConfig {
+    fn check(&self, _around: &Surroundings<'_>, problems: &mut Problems) {
         problems.require(self.t_0 > 0, "t_0", self.t_0, "a number of epochs, 1 or more");
         problems.require(self.t_mult > 0, "t_mult", self.t_mult, "a whole number, 1 or more");
         check_eta_min(self.eta_min, problems);
+    }
+
+    fn build(&self, _course: &Course) -> Result<Box<dyn Scheduler>> {
+        Ok(Box::new(self.clone()))
     }
 }
 

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::check_gamma;
-use super::{Moment, Scheduler};
+use super::{Course, Curve, Moment, Scheduler, Surroundings};
+use crate::Result;
 use crate::setting::Problems;
 
 /// lr(epoch) = lr · `gamma` ^ epoch.
@@ -16,9 +17,13 @@ pub struct ExponentialConfig {
     pub gamma: f64,
 }
 
-impl ExponentialConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Curve for ExponentialConfig {
+    fn check(&self, _around: &Surroundings<'_>, problems: &mut Problems) {
         check_gamma(self.gamma, problems);
+    }
+
+    fn build(&self, _course: &Course) -> Result<Box<dyn Scheduler>> {
+        Ok(Box::new(self.clone()))
     }
 }
 

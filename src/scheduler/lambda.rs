@@ -4,7 +4,7 @@ use exmex::{Express, FlatEx, FloatOpsFactory, MatchLiteral, literal_matcher_from
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Moment, Scheduler};
+use super::{Course, Curve, Moment, Scheduler, Surroundings};
 use crate::setting::Problems;
 use crate::{Error, Result};
 
@@ -30,19 +30,21 @@ pub struct LambdaConfig {
     pub expression: String,
 }
 
-impl LambdaConfig {
-    /// Tries every one of so many epochs.
-    pub(super) fn check(&self, epochs: usize, problems: &mut Problems) {
-        if let Err((message, expected)) = self.parse().and_then(|factor| factor.check(epochs)) {
+impl Curve for LambdaConfig {
+    /// Tries every one of the epochs.
+    fn check(&self, around: &Surroundings<'_>, problems: &mut Problems) {
+        if let Err((message, expected)) = self.parse().and_then(|factor| factor.check(around.epochs)) {
             problems.refuse("expression", message, expected);
         }
     }
 
-    pub(super) fn build(&self) -> Result<Box<dyn Scheduler>> {
+    fn build(&self, _course: &Course) -> Result<Box<dyn Scheduler>> {
         let factor = self.parse().map_err(|(message, _)| Error::Request(message))?;
         Ok(Box::new(factor))
     }
+}
 
+impl LambdaConfig {
     /// The factor; what is wrong and what was expected.
     fn parse(&self) -> Result<Factor, (String, String)> {
         let text = &self.expression;
@@ -100,7 +102,8 @@ mod tests {
 
     fn problem(expression: &str) -> String {
         let mut problems = Problems::default();
-        LambdaConfig { expression: expression.to_owned() }.check(12, &mut problems);
+        LambdaConfig { expression: expression.to_owned() }
+            .check(&Surroundings { epochs: 12, columns: &[], has_momentum: true }, &mut problems);
         let found = problems.into_found();
         assert!(found.iter().all(|problem| problem.path.to_string() == "expression"), "{found:?}");
         found.first().map(|problem| problem.message.clone()).unwrap_or_default()

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::check_length;
-use super::{Moment, Scheduler};
+use super::{Course, Curve, CurveConfig, Moment, Scheduler, Surroundings};
+use crate::Result;
 use crate::setting::Problems;
 
 /// lr(epoch) = lr · (`start_factor` + (`end_factor` − `start_factor`) · min(epoch, `total_iters`) / `total_iters`).
@@ -29,12 +30,13 @@ impl Default for LinearConfig {
     }
 }
 
-impl LinearConfig {
-    pub(super) fn resolve(&mut self, epochs: usize) {
-        self.total_iters.get_or_insert(epochs);
+impl Curve for LinearConfig {
+    fn resolved(&self, epochs: Option<usize>, _monitor: &str) -> Option<CurveConfig> {
+        let total_iters = self.total_iters.or(epochs);
+        Some(CurveConfig::Linear(Self { total_iters, ..self.clone() }))
     }
 
-    pub(super) fn check(&self, problems: &mut Problems) {
+    fn check(&self, _around: &Surroundings<'_>, problems: &mut Problems) {
         let Self { start_factor, end_factor, total_iters } = self;
         let holds = *start_factor > 0.0 && *start_factor <= 1.0;
         problems.require(holds, "start_factor", start_factor, "a number above 0 and up to 1");
@@ -43,9 +45,9 @@ impl LinearConfig {
         check_length("total_iters", *total_iters, problems);
     }
 
-    pub(super) fn build(&self, epochs: usize) -> Box<dyn Scheduler> {
-        let total = self.total_iters.unwrap_or(epochs).max(1);
-        Box::new(Line { start: self.start_factor, end: self.end_factor, total })
+    fn build(&self, course: &Course) -> Result<Box<dyn Scheduler>> {
+        let total = self.total_iters.unwrap_or(course.epochs).max(1);
+        Ok(Box::new(Line { start: self.start_factor, end: self.end_factor, total }))
     }
 }
 

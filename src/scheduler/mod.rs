@@ -22,7 +22,7 @@ mod step;
 mod warmup;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 pub use constant::ConstantConfig;
 pub use cosine::CosineConfig;
@@ -40,12 +40,12 @@ pub use step::StepConfig;
 pub use warmup::WarmupConfig;
 
 use crate::Result;
-use crate::setting::{self, Kind, Problems};
+use crate::setting::{self, Problems, kind};
 
 /// The curve of the table `scheduler`.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = setting::by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = setting::by_kind::<Self>)]
 pub enum CurveConfig {
     /// The same rate always.
     Constant(ConstantConfig),
@@ -77,105 +77,53 @@ impl Default for CurveConfig {
     }
 }
 
-impl Kind for CurveConfig {
-    const KINDS: &'static [&'static str] = &[
-        "constant",
-        "lambda",
-        "step",
-        "multi_step",
-        "exponential",
-        "linear",
-        "polynomial",
-        "cosine",
-        "cosine_warm_restarts",
-        "one_cycle",
-        "reduce_on_plateau",
-    ];
-    const DEFAULT: Option<&'static str> = Some("constant");
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
-        match kind {
-            "lambda" => LambdaConfig::deserialize(rest).map(Self::Lambda),
-            "step" => StepConfig::deserialize(rest).map(Self::Step),
-            "multi_step" => MultiStepConfig::deserialize(rest).map(Self::MultiStep),
-            "exponential" => ExponentialConfig::deserialize(rest).map(Self::Exponential),
-            "linear" => LinearConfig::deserialize(rest).map(Self::Linear),
-            "polynomial" => PolynomialConfig::deserialize(rest).map(Self::Polynomial),
-            "cosine" => CosineConfig::deserialize(rest).map(Self::Cosine),
-            "cosine_warm_restarts" => {
-                CosineWarmRestartsConfig::deserialize(rest).map(Self::CosineWarmRestarts)
-            }
-            "one_cycle" => OneCycleConfig::deserialize(rest).map(Self::OneCycle),
-            "reduce_on_plateau" => ReduceOnPlateauConfig::deserialize(rest).map(Self::ReduceOnPlateau),
-            _ => ConstantConfig::deserialize(rest).map(Self::Constant),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "lambda" => setting::keys_of::<LambdaConfig>(),
-            "step" => setting::keys_of::<StepConfig>(),
-            "multi_step" => setting::keys_of::<MultiStepConfig>(),
-            "exponential" => setting::keys_of::<ExponentialConfig>(),
-            "linear" => setting::keys_of::<LinearConfig>(),
-            "polynomial" => setting::keys_of::<PolynomialConfig>(),
-            "cosine" => setting::keys_of::<CosineConfig>(),
-            "cosine_warm_restarts" => setting::keys_of::<CosineWarmRestartsConfig>(),
-            "one_cycle" => setting::keys_of::<OneCycleConfig>(),
-            "reduce_on_plateau" => setting::keys_of::<ReduceOnPlateauConfig>(),
-            _ => setting::keys_of::<ConstantConfig>(),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for CurveConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        setting::read_kind(deserializer)
-    }
-}
+kind!(CurveConfig, default = "constant");
 
 impl CurveConfig {
-    /// Writes out what follows from a curve of `epochs` epochs.
-    fn resolve(&mut self, epochs: usize) {
+    /// The settings of the curve.
+    fn curve(&self) -> &dyn Curve {
         match self {
-            Self::Cosine(config) => config.resolve(epochs),
-            Self::Linear(config) => config.resolve(epochs),
-            Self::Polynomial(config) => config.resolve(epochs),
-            _ => {}
+            Self::Constant(config) => config,
+            Self::Lambda(config) => config,
+            Self::Step(config) => config,
+            Self::MultiStep(config) => config,
+            Self::Exponential(config) => config,
+            Self::Linear(config) => config,
+            Self::Polynomial(config) => config,
+            Self::Cosine(config) => config,
+            Self::CosineWarmRestarts(config) => config,
+            Self::OneCycle(config) => config,
+            Self::ReduceOnPlateau(config) => config,
         }
     }
+}
 
-    fn check(&self, around: &Surroundings<'_>, problems: &mut Problems) {
-        match self {
-            Self::Constant(_) => {}
-            Self::Lambda(config) => config.check(around.epochs, problems),
-            Self::Step(config) => config.check(problems),
-            Self::MultiStep(config) => config.check(problems),
-            Self::Exponential(config) => config.check(problems),
-            Self::Linear(config) => config.check(problems),
-            Self::Polynomial(config) => config.check(problems),
-            Self::Cosine(config) => config.check(problems),
-            Self::CosineWarmRestarts(config) => config.check(problems),
-            Self::OneCycle(config) => config.check(around.has_momentum, problems),
-            Self::ReduceOnPlateau(config) => config.check(around.columns, problems),
-        }
+/// What the settings of a curve have to say.
+trait Curve {
+    /// The settings with what follows from a curve of so many epochs, where that is known, and from a training
+    /// that watches the column `monitor`; none where nothing follows.
+    fn resolved(&self, _epochs: Option<usize>, _monitor: &str) -> Option<CurveConfig> {
+        None
     }
 
-    fn build(&self, course: &Course) -> Result<Box<dyn Scheduler>> {
-        Ok(match self {
-            Self::Constant(config) => Box::new(config.clone()),
-            Self::Lambda(config) => config.build()?,
-            Self::Step(config) => Box::new(config.clone()),
-            Self::MultiStep(config) => Box::new(config.clone()),
-            Self::Exponential(config) => Box::new(config.clone()),
-            Self::Linear(config) => config.build(course.epochs),
-            Self::Polynomial(config) => config.build(course.epochs),
-            Self::Cosine(config) => config.build(course.epochs),
-            Self::CosineWarmRestarts(config) => Box::new(config.clone()),
-            Self::OneCycle(config) => config.build(course),
-            Self::ReduceOnPlateau(config) => config.build()?,
-        })
+    /// Refuses lengths of 0, rates that are negative or not finite, and what does not fit the surroundings.
+    fn check(&self, _around: &Surroundings<'_>, _problems: &mut Problems) {}
+
+    /// The column whose values the curve follows, if it follows one.
+    fn monitor(&self) -> Option<&str> {
+        None
     }
+
+    /// Whether steps get a momentum from the curve.
+    fn cycles_momentum(&self) -> bool {
+        false
+    }
+
+    /// The curve for a training.
+    ///
+    /// # Errors
+    /// [`Error::Request`](crate::Error::Request) for settings that [`check`](Self::check) refuses.
+    fn build(&self, course: &Course) -> Result<Box<dyn Scheduler>>;
 }
 
 /// Where a training stands when it asks for a rate.
@@ -208,6 +156,7 @@ pub trait Scheduler: Send {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setting::Kind;
 
     fn read(text: &str) -> Result<SchedulerConfig, Vec<setting::Problem>> {
         setting::read(&toml::Value::Table(toml::from_str(text).unwrap()))
@@ -236,7 +185,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_written_as_it_is_read() {
-        for kind in CurveConfig::KINDS {
+        for kind in CurveConfig::kinds() {
             let mut config = read(&format!("kind = '{kind}'\n{}", required(kind))).unwrap();
             config.resolve(7, "valid_loss");
             let written = toml::to_string(&config).unwrap();

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::check::check_gamma;
 use super::step::default_gamma;
-use super::{Moment, Scheduler};
+use super::{Course, Curve, Moment, Scheduler, Surroundings};
+use crate::Result;
 use crate::setting::Problems;
 
 /// lr(epoch) = lr · `gamma` ^ (milestones up to epoch).
@@ -20,8 +21,8 @@ pub struct MultiStepConfig {
     pub gamma: f64,
 }
 
-impl MultiStepConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Curve for MultiStepConfig {
+    fn check(&self, _around: &Surroundings<'_>, problems: &mut Problems) {
         problems.within("milestones", |problems| {
             for (index, pair) in self.milestones.windows(2).enumerate() {
                 if pair[1] <= pair[0] {
@@ -33,6 +34,10 @@ impl MultiStepConfig {
             }
         });
         check_gamma(self.gamma, problems);
+    }
+
+    fn build(&self, _course: &Course) -> Result<Box<dyn Scheduler>> {
+        Ok(Box::new(self.clone()))
     }
 }
 

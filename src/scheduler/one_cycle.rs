@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::check::check_above_zero;
 use super::cosine::half_wave;
-use super::{Course, Moment, Scheduler};
+use super::{Course, Curve, Moment, Scheduler, Surroundings};
+use crate::Result;
 use crate::setting::Problems;
 
 /// From `max_lr` / `div_factor` up to `max_lr` and down to `max_lr` / `div_factor` / `final_div_factor`, while the
@@ -94,8 +95,8 @@ impl AnnealStrategy {
     }
 }
 
-impl OneCycleConfig {
-    pub(super) fn check(&self, has_momentum: bool, problems: &mut Problems) {
+impl Curve for OneCycleConfig {
+    fn check(&self, around: &Surroundings<'_>, problems: &mut Problems) {
         check_above_zero("max_lr", self.max_lr, problems);
         let part = (0.0..=1.0).contains(&self.pct_start);
         problems.require(part, "pct_start", self.pct_start, "a number from 0 to 1");
@@ -104,13 +105,17 @@ impl OneCycleConfig {
         }
         check_above_zero("div_factor", self.div_factor, problems);
         check_above_zero("final_div_factor", self.final_div_factor, problems);
-        if self.cycle_momentum && !has_momentum {
+        if self.cycle_momentum && !around.has_momentum {
             let message = "`cycle_momentum` with an optimizer that has no momentum";
             problems.refuse("cycle_momentum", message, "expected false, or another optimizer");
         }
     }
 
-    pub(super) fn build(&self, course: &Course) -> Box<dyn Scheduler> {
+    fn cycles_momentum(&self) -> bool {
+        self.cycle_momentum
+    }
+
+    fn build(&self, course: &Course) -> Result<Box<dyn Scheduler>> {
         let total = course.steps as f64;
         let first = self.max_lr / self.div_factor;
         let last = first / self.final_div_factor;
@@ -127,7 +132,7 @@ impl OneCycleConfig {
         } else {
             vec![up, Phase { end: total - 1.0, rates: (self.max_lr, last), momenta: (low, high) }]
         };
-        Box::new(OneCycle { config: self.clone(), phases, lr: course.lr })
+        Ok(Box::new(OneCycle { config: self.clone(), phases, lr: course.lr }))
     }
 }
 

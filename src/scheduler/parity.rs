@@ -85,7 +85,7 @@ fn rates_are_those_of_pytorch() {
         let worst = worst.entry(kind).or_default();
         *worst = worst.max(difference(case));
     }
-    assert_eq!(worst.len(), <super::CurveConfig as setting::Kind>::KINDS.len(), "{worst:?}");
+    assert_eq!(worst.len(), <super::CurveConfig as setting::Kind>::kinds().len(), "{worst:?}");
 }
 
 /// A training of one step, of a warm-up without an end, and of a metric that is not there yet.

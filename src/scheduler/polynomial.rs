@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{check_above_zero, check_length};
-use super::{Moment, Scheduler};
+use super::{Course, Curve, CurveConfig, Moment, Scheduler, Surroundings};
+use crate::Result;
 use crate::setting::Problems;
 
 /// lr(epoch) = lr · (1 − min(epoch, `total_iters`) / `total_iters`) ^ `power`.
@@ -26,18 +27,19 @@ impl Default for PolynomialConfig {
     }
 }
 
-impl PolynomialConfig {
-    pub(super) fn resolve(&mut self, epochs: usize) {
-        self.total_iters.get_or_insert(epochs);
+impl Curve for PolynomialConfig {
+    fn resolved(&self, epochs: Option<usize>, _monitor: &str) -> Option<CurveConfig> {
+        let total_iters = self.total_iters.or(epochs);
+        Some(CurveConfig::Polynomial(Self { total_iters, ..self.clone() }))
     }
 
-    pub(super) fn check(&self, problems: &mut Problems) {
+    fn check(&self, _around: &Surroundings<'_>, problems: &mut Problems) {
         check_length("total_iters", self.total_iters, problems);
         check_above_zero("power", self.power, problems);
     }
 
-    pub(super) fn build(&self, epochs: usize) -> Box<dyn Scheduler> {
-        Box::new(Power { total: self.total_iters.unwrap_or(epochs).max(1), power: self.power })
+    fn build(&self, course: &Course) -> Result<Box<dyn Scheduler>> {
+        Ok(Box::new(Power { total: self.total_iters.unwrap_or(course.epochs).max(1), power: self.power }))
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::check_not_negative;
-use super::{Moment, Scheduler};
+use super::{Course, Curve, CurveConfig, Moment, Scheduler, Surroundings};
 use crate::metric::{Direction, check_monitor, direction_of};
 use crate::setting::Problems;
 use crate::{Error, Result};
@@ -62,13 +62,14 @@ impl Default for ReduceOnPlateauConfig {
     }
 }
 
-impl ReduceOnPlateauConfig {
-    pub(super) fn resolve(&mut self, monitor: &str) {
-        self.monitor.get_or_insert_with(|| monitor.to_owned());
+impl Curve for ReduceOnPlateauConfig {
+    fn resolved(&self, _epochs: Option<usize>, monitor: &str) -> Option<CurveConfig> {
+        let monitor = self.monitor.clone().or_else(|| Some(monitor.to_owned()));
+        Some(CurveConfig::ReduceOnPlateau(Self { monitor, ..self.clone() }))
     }
 
-    pub(super) fn check(&self, columns: &[String], problems: &mut Problems) {
-        check_monitor(self.monitor.as_deref(), columns, problems);
+    fn check(&self, around: &Surroundings<'_>, problems: &mut Problems) {
+        check_monitor(self.monitor.as_deref(), around.columns, problems);
         problems.require(
             (0.0..1.0).contains(&self.factor),
             "factor",
@@ -80,7 +81,11 @@ impl ReduceOnPlateauConfig {
         check_not_negative("eps", self.eps, problems);
     }
 
-    pub(super) fn build(&self) -> Result<Box<dyn Scheduler>> {
+    fn monitor(&self) -> Option<&str> {
+        self.monitor.as_deref()
+    }
+
+    fn build(&self, _course: &Course) -> Result<Box<dyn Scheduler>> {
         let column = self.monitor.as_deref().unwrap_or_default();
         let direction = direction_of(column)
             .ok_or_else(|| Error::Request(format!("there is no metric \"{column}\" to monitor")))?;

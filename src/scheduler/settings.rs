@@ -48,11 +48,9 @@ impl Flat<SchedulerSettings, CurveConfig> {
     ///
     /// The length of a curve stays open behind a warm-up in steps: how many make an epoch only the data tells.
     pub fn resolve(&mut self, epochs: usize, monitor: &str) {
-        if let Some(epochs) = self.curve_epochs(epochs) {
-            self.kind.resolve(epochs.max(1));
-        }
-        if let CurveConfig::ReduceOnPlateau(config) = &mut self.kind {
-            config.resolve(monitor);
+        let epochs = self.curve_epochs(epochs).map(|epochs| epochs.max(1));
+        if let Some(resolved) = self.kind.curve().resolved(epochs, monitor) {
+            self.kind = resolved;
         }
     }
 
@@ -68,7 +66,7 @@ impl Flat<SchedulerSettings, CurveConfig> {
     /// Refuses lengths of 0, rates that are negative or not finite, and what does not fit the surroundings.
     pub fn check(&self, around: &Surroundings<'_>, problems: &mut Problems) {
         let epochs = self.curve_epochs(around.epochs).unwrap_or(around.epochs);
-        self.kind.check(&Surroundings { epochs, ..*around }, problems);
+        self.kind.curve().check(&Surroundings { epochs, ..*around }, problems);
         if let Some(warmup) = &self.common.warmup {
             problems.within("warmup", |problems| warmup.check(problems));
         }
@@ -76,15 +74,12 @@ impl Flat<SchedulerSettings, CurveConfig> {
 
     /// The column whose values the schedule follows, if it follows one.
     pub fn monitor(&self) -> Option<&str> {
-        match &self.kind {
-            CurveConfig::ReduceOnPlateau(config) => config.monitor.as_deref(),
-            _ => None,
-        }
+        self.kind.curve().monitor()
     }
 
     /// Whether steps get a momentum from the schedule.
     pub fn cycles_momentum(&self) -> bool {
-        matches!(&self.kind, CurveConfig::OneCycle(config) if config.cycle_momentum)
+        self.kind.curve().cycles_momentum()
     }
 
     /// The schedule for a training.
@@ -100,6 +95,6 @@ impl Flat<SchedulerSettings, CurveConfig> {
             epochs: course.epochs.saturating_sub(first).max(1),
             steps: course.steps.saturating_sub(warmup).max(1),
         };
-        Ok(Schedule::new(self.kind.build(&left)?, warmup, first))
+        Ok(Schedule::new(self.kind.curve().build(&left)?, warmup, first))
     }
 }

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::check_gamma;
-use super::{Moment, Scheduler};
+use super::{Course, Curve, Moment, Scheduler, Surroundings};
+use crate::Result;
 use crate::setting::Problems;
 
 /// lr(epoch) = lr · `gamma` ^ ⌊epoch / `step_size`⌋.
@@ -25,10 +26,14 @@ pub(super) fn default_gamma() -> f64 {
     0.1
 }
 
-impl StepConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Curve for StepConfig {
+    fn check(&self, _around: &Surroundings<'_>, problems: &mut Problems) {
         problems.require(self.step_size > 0, "step_size", self.step_size, "a number of epochs, 1 or more");
         check_gamma(self.gamma, problems);
+    }
+
+    fn build(&self, _course: &Course) -> Result<Box<dyn Scheduler>> {
+        Ok(Box::new(self.clone()))
     }
 }
 

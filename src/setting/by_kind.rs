@@ -55,10 +55,10 @@ pub fn by_kind<K: Kind>(schema: &mut Schema) {
     object.insert("type".into(), json!(["string", "object"]));
     object.insert("properties".into(), Value::Object(properties));
     object.insert("if".into(), json!({ "type": "string" }));
-    object.insert("then".into(), json!({ "enum": K::KINDS }));
+    object.insert("then".into(), json!({ "enum": K::kinds() }));
     object.insert("else".into(), chain);
     let meanings: Vec<String> = meanings_of::<K>(&kinds);
-    suggest(object, words(K::KINDS, &meanings));
+    suggest(object, words(K::kinds(), &meanings));
 }
 
 /// One kind: its name, what it means and the schemas of its keys.
@@ -140,9 +140,9 @@ fn split(schema: &Value) -> (Map<String, Value>, Map<String, Value>) {
 
 fn tag<K: Kind>(kinds: &[Variant]) -> Value {
     let meanings = meanings_of::<K>(kinds);
-    let mut schema = words(K::KINDS, &meanings);
+    let mut schema = words(K::kinds(), &meanings);
     let list: Vec<String> =
-        K::KINDS.iter().zip(&meanings).map(|(kind, meaning)| format!("- `{kind}`: {meaning}")).collect();
+        K::kinds().iter().zip(&meanings).map(|(kind, meaning)| format!("- `{kind}`: {meaning}")).collect();
     schema["description"] = format!("Which one; the other keys depend on it.\n\n{}", list.join("\n")).into();
     if let Some(default) = K::DEFAULT {
         schema["default"] = default.into();
@@ -155,7 +155,7 @@ fn meanings_of<K: Kind>(kinds: &[Variant]) -> Vec<String> {
         let kind = kinds.iter().find(|kind| kind.name == *name);
         kind.map(|kind| paragraph(&kind.meaning)).unwrap_or_default()
     };
-    K::KINDS.iter().map(meaning).collect()
+    K::kinds().iter().map(meaning).collect()
 }
 
 fn closed(properties: &Map<String, Value>) -> Value {
@@ -223,25 +223,23 @@ fn admit(chain: &mut Value, common: &Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
-    use serde::{Deserialize, Deserializer};
+    use serde::{Deserialize, Serialize};
 
     use super::*;
+    use crate::setting::kind;
     use crate::setting::schema::settings_schema_of;
-    use crate::setting::{keys_of, read_kind};
 
     /// A circle.
-    #[derive(Deserialize, JsonSchema)]
+    #[derive(Serialize, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only the schema is looked at")]
     struct Circle {
         /// Radius.
         size: f64,
     }
 
     /// A rectangle.
-    #[derive(Deserialize, JsonSchema)]
+    #[derive(Serialize, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only the schema is looked at")]
     struct Rectangle {
         /// Width and height.
         size: [f64; 2],
@@ -249,9 +247,9 @@ mod tests {
         angle: Option<f64>,
     }
 
-    #[derive(JsonSchema)]
-    #[schemars(tag = "kind", rename_all = "snake_case", transform = by_kind::<Self>)]
-    #[expect(dead_code, reason = "only the schema is looked at")]
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(remote = "Self", rename_all = "snake_case")]
+    #[schemars(tag = "kind", transform = by_kind::<Self>)]
     enum Figure {
         /// Round.
         Circle(Circle),
@@ -259,24 +257,7 @@ mod tests {
         Rectangle(Rectangle),
     }
 
-    impl Kind for Figure {
-        const KINDS: &'static [&'static str] = &["circle", "rectangle"];
-        fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-            match kind {
-                "circle" => Circle::deserialize(rest).map(Self::Circle),
-                _ => Rectangle::deserialize(rest).map(Self::Rectangle),
-            }
-        }
-        fn keys(kind: &str) -> &'static [&'static str] {
-            if kind == "circle" { keys_of::<Circle>() } else { keys_of::<Rectangle>() }
-        }
-    }
-
-    impl<'de> Deserialize<'de> for Figure {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            read_kind(deserializer)
-        }
-    }
+    kind!(Figure);
 
     /// What every figure has.
     #[derive(Deserialize, JsonSchema)]

@@ -6,7 +6,9 @@ use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 
-use super::kind::{Kind, Pushed, keys_of, take_tag};
+use super::fields::keys_of;
+use super::kind::{Kind, Pushed, take_tag};
+use super::variant::Variant;
 
 /// `kind` and `common` in one table: `{ kind = "sgd", momentum = 0.9, weight_decay = 1e-4 }`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -51,22 +53,21 @@ where
     type Value = Flat<C, K>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "one of {} or a table with `{}`", super::kind::quoted(K::KINDS), K::TAG)
+        write!(f, "one of {} or a table with `{}`", super::kind::quoted(K::kinds()), K::TAG)
     }
 
     fn visit_str<E: de::Error>(self, kind: &str) -> Result<Self::Value, E> {
-        if !K::KINDS.contains(&kind) {
-            return Err(E::unknown_variant(kind, K::KINDS));
-        }
+        super::kind::known::<K, E>(kind)?;
         let empty = || MapDeserializer::new(std::iter::empty::<(&str, &str)>());
-        Ok(Flat { common: C::deserialize(empty())?, kind: K::read(kind, empty())? })
+        Ok(Flat { common: C::deserialize(empty())?, kind: K::read(Variant { kind, rest: empty() })? })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (kind, mut pending) = take_tag::<K, A>(&mut map)?;
         let stretch = Stretch { map: &mut map, keys: keys_of::<C>(), pending: &mut pending };
         let common = C::deserialize(MapAccessDeserializer::new(stretch))?;
-        let kind = K::read(&kind, MapAccessDeserializer::new(Pushed { map, pending }))?;
+        let kind =
+            K::read(Variant { kind: &kind, rest: MapAccessDeserializer::new(Pushed { map, pending }) })?;
         Ok(Flat { common, kind })
     }
 }

@@ -1,36 +1,90 @@
 //! Tables whose shape depends on their `kind`.
 
-use std::any::TypeId;
-use std::collections::HashMap;
 use std::marker::PhantomData;
-use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::Serializer;
+
+use super::fields;
+use super::variant::{self, Variant};
+use super::written;
 
 /// An enum that is written as a table with a tag (`kind = "sgd"`) and the variant's own keys beside it.
 ///
-/// `"sgd"` alone is short for `{ kind = "sgd" }`.
-pub trait Kind: Sized {
+/// `"sgd"` alone is short for `{ kind = "sgd" }`. [`kind!`](super::kind) makes an enum one; what serde derives
+/// for it is asked for the names of the variants and of their keys, so that they are listed nowhere else.
+pub trait Kind: Sized + 'static {
     /// The key that tells the variants apart.
     const TAG: &'static str = "kind";
-    /// The variants, as users write them.
-    const KINDS: &'static [&'static str];
     /// The variant of a table without a tag; without a default the tag is required.
     const DEFAULT: Option<&'static str> = None;
 
-    /// Reads the variant `kind`, one of [`KINDS`](Self::KINDS), from the keys beside the tag.
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error>;
+    /// Reads the enum in the form that serde derives, a variant's name around its content.
+    fn read<'de, D: Deserializer<'de>>(variant: D) -> Result<Self, D::Error>;
 
-    /// The keys that the variant has beside the tag.
-    fn keys(kind: &str) -> &'static [&'static str];
+    /// Writes the enum in that form.
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+
+    /// The variants, as users write them.
+    fn kinds() -> &'static [&'static str] {
+        variant::names::<Self>()
+    }
+
+    /// The keys that the variant `kind` has beside the tag.
+    fn keys(kind: &str) -> &'static [&'static str] {
+        variant::keys::<Self>(kind)
+    }
+
+    /// The variant `kind` with its defaults; none where there is no such variant or where it has a required key.
+    fn named(kind: &str) -> Option<Self> {
+        let nothing = MapDeserializer::<_, de::value::Error>::new(std::iter::empty::<(&str, &str)>());
+        Self::read(Variant { kind, rest: nothing }).ok()
+    }
+
+    /// The variant's name, as users write it.
+    fn kind(&self) -> &'static str {
+        written::name(self)
+    }
 }
+
+/// Makes an enum a [`Kind`] that derives `Serialize` and `Deserialize` under `#[serde(remote = "Self")]`: the
+/// derived functions then are the enum's own and not the traits', which read and write a table with a tag. So
+/// `Enum::deserialize` by its name is the derived function, which nobody else wants: call [`read_kind`].
+macro_rules! kind {
+    ($kind:ty $(, tag = $tag:literal)? $(, default = $default:literal)?) => {
+        impl $crate::setting::Kind for $kind {
+            $(const TAG: &'static str = $tag;)?
+            $(const DEFAULT: Option<&'static str> = Some($default);)?
+
+            fn read<'de, D: serde::Deserializer<'de>>(variant: D) -> Result<Self, D::Error> {
+                <$kind>::deserialize(variant)
+            }
+
+            fn write<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                <$kind>::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $kind {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::setting::read_kind(deserializer)
+            }
+        }
+
+        impl serde::Serialize for $kind {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $crate::setting::write_kind(self, serializer)
+            }
+        }
+    };
+}
+pub(crate) use kind;
 
 /// Reads a [`Kind`], for its `Deserialize`.
 pub fn read_kind<'de, T: Kind, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    // The tag is the one field asked for, so `Node` hands it out first.
-    let tag: &'static [&'static str] = &[];
-    deserializer.deserialize_struct(T::TAG, tag, KindVisitor(PhantomData))
+    // `Node` hands out what a struct is named after first, so the tag.
+    deserializer.deserialize_struct(T::TAG, fields::of_kinds::<T>(), KindVisitor(PhantomData))
 }
 
 struct KindVisitor<T>(PhantomData<T>);
@@ -39,17 +93,17 @@ impl<'de, T: Kind> Visitor<'de> for KindVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "one of {} or a table with `{}`", quoted(T::KINDS), T::TAG)
+        write!(f, "one of {} or a table with `{}`", quoted(T::kinds()), T::TAG)
     }
 
     fn visit_str<E: de::Error>(self, kind: &str) -> Result<T, E> {
         known::<T, E>(kind)?;
-        T::read(kind, MapDeserializer::new(std::iter::empty::<(&str, &str)>()))
+        T::read(Variant { kind, rest: MapDeserializer::new(std::iter::empty::<(&str, &str)>()) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
         let (kind, pending) = take_tag::<T, A>(&mut map)?;
-        T::read(&kind, MapAccessDeserializer::new(Pushed { map, pending }))
+        T::read(Variant { kind: &kind, rest: MapAccessDeserializer::new(Pushed { map, pending }) })
     }
 }
 
@@ -79,8 +133,9 @@ impl<'de, T: Kind> Deserialize<'de> for Tag<T> {
     }
 }
 
-fn known<T: Kind, E: de::Error>(kind: &str) -> Result<(), E> {
-    if T::KINDS.contains(&kind) { Ok(()) } else { Err(E::unknown_variant(kind, T::KINDS)) }
+pub(super) fn known<T: Kind, E: de::Error>(kind: &str) -> Result<(), E> {
+    let kinds = T::kinds();
+    if kinds.contains(&kind) { Ok(()) } else { Err(E::unknown_variant(kind, kinds)) }
 }
 
 pub(super) fn quoted(words: &[&str]) -> String {
@@ -105,71 +160,5 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Pushed<A> {
 
     fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         self.map.next_value_seed(seed)
-    }
-}
-
-/// The keys of a struct that derives `Deserialize`, in the order of its fields.
-pub fn keys_of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
-    // The derived code asks the deserializer for its fields by name: answer with an error, keep the names.
-    match T::deserialize(FieldNames) {
-        Err(Names(names)) => names,
-        Ok(_) => &[],
-    }
-}
-
-/// The tag of a [`Kind`] that lies within a table of another, and the keys of all its variants; no key twice.
-pub fn keys_of_kinds<K: Kind + 'static>() -> &'static [&'static str] {
-    static KNOWN: LazyLock<Mutex<HashMap<TypeId, &'static [&'static str]>>> = LazyLock::new(Mutex::default);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    known.entry(TypeId::of::<K>()).or_insert_with(|| {
-        let mut keys = vec![K::TAG];
-        for key in K::KINDS.iter().flat_map(|kind| K::keys(kind)) {
-            if !keys.contains(key) {
-                keys.push(key);
-            }
-        }
-        // Once a type: the list lives as long as the program.
-        keys.leak()
-    })
-}
-
-struct FieldNames;
-
-#[derive(Debug)]
-struct Names(&'static [&'static str]);
-
-impl std::fmt::Display for Names {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("field names")
-    }
-}
-
-impl std::error::Error for Names {}
-
-impl de::Error for Names {
-    fn custom<T: std::fmt::Display>(_: T) -> Self {
-        Self(&[])
-    }
-}
-
-impl<'de> Deserializer<'de> for FieldNames {
-    type Error = Names;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Names> {
-        Err(Names(&[]))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Names> {
-        Err(Names(fields))
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }

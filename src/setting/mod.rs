@@ -8,21 +8,27 @@
 
 mod by_kind;
 mod diagnostic;
+mod fields;
 mod flat;
 mod kind;
 mod node;
 mod problem;
 mod schema;
 mod shared;
+mod variant;
+mod written;
 
 pub use by_kind::by_kind;
 pub use diagnostic::{Diagnostic, Excerpt};
+pub use fields::keys_of;
 pub use flat::Flat;
-pub use kind::{Kind, keys_of, keys_of_kinds, read_kind};
+pub(crate) use kind::kind;
+pub use kind::{Kind, read_kind};
 pub use node::{Fault, Node};
 pub use problem::{KeyPath, Place, Problem, Problems, Segment, nearest};
 pub use schema::{point_at_unknown_keys, schema_of, settings_schema_of, suggest};
 pub use shared::Shared;
+pub use written::write_kind;
 
 use std::borrow::Cow;
 
@@ -69,42 +75,32 @@ pub fn read_what_can_be_read<T: DeserializeOwned>(value: &toml::Value) -> (Optio
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
+    use serde::{Deserialize, Serialize};
 
     use super::*;
 
-    #[derive(Debug, Deserialize, Default, PartialEq)]
+    #[derive(Debug, Serialize, Deserialize, Default, PartialEq)]
     #[serde(default, deny_unknown_fields)]
     struct Sgd {
         lr: f64,
         momentum: f64,
     }
 
-    #[derive(Debug, Deserialize, Default, PartialEq)]
+    #[derive(Debug, Serialize, Deserialize, Default, PartialEq)]
     #[serde(default, deny_unknown_fields)]
     struct Adam {
         lr: f64,
         betas: (f64, f64),
     }
 
-    #[derive(Debug, PartialEq)]
+    #[derive(Debug, Serialize, Deserialize, PartialEq)]
+    #[serde(remote = "Self", rename_all = "snake_case")]
     enum Rule {
         Sgd(Sgd),
         Adam(Adam),
     }
 
-    impl Kind for Rule {
-        const KINDS: &'static [&'static str] = &["sgd", "adam"];
-        fn read<'de, D: serde::Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-            match kind {
-                "sgd" => Sgd::deserialize(rest).map(Self::Sgd),
-                _ => Adam::deserialize(rest).map(Self::Adam),
-            }
-        }
-        fn keys(kind: &str) -> &'static [&'static str] {
-            if kind == "sgd" { keys_of::<Sgd>() } else { keys_of::<Adam>() }
-        }
-    }
+    kind!(Rule);
 
     #[derive(Debug, Deserialize, Default, PartialEq)]
     #[serde(default, deny_unknown_fields)]

@@ -196,9 +196,9 @@ mod tests {
     use super::*;
     use crate::loss::LossConfig;
 
-    fn loss(text: &str) -> Box<dyn Loss> {
+    fn loss(text: &str) -> LossConfig {
         let table: toml::Value = toml::Value::Table(toml::from_str(text).unwrap());
-        crate::setting::read::<LossConfig>(&table).unwrap().build()
+        crate::setting::read(&table).unwrap()
     }
 
     fn tensor(rows: &[f32], width: usize) -> Tensor {
@@ -207,20 +207,22 @@ mod tests {
 
     #[test]
     fn the_loss_decides_what_outputs_mean() {
-        let softmax = Answer::new(&*loss(""), &tensor(&[0.0, 0.0, 1.0, -1.0], 2)).unwrap();
+        let softmax = Answer::new(loss("").as_loss(), &tensor(&[0.0, 0.0, 1.0, -1.0], 2)).unwrap();
         assert_eq!(softmax.prediction, Targets::Classes(vec![0, 0]));
         assert_eq!(softmax.probabilities[..2], [0.5, 0.5]);
 
-        let single = Answer::new(&*loss("kind = 'bce_with_logits'"), &tensor(&[0.0, 0.1, -3.0], 1)).unwrap();
+        let single =
+            Answer::new(loss("kind = 'bce_with_logits'").as_loss(), &tensor(&[0.0, 0.1, -3.0], 1)).unwrap();
         assert_eq!(single.prediction, Targets::Classes(vec![0, 1, 0]));
         assert_eq!(single.probabilities.len(), 6);
         assert!(single.probabilities[3] > 0.5 && single.probabilities[5] < 0.05);
 
-        let each = Answer::new(&*loss("kind = 'bce_with_logits'"), &tensor(&[0.0, 2.0, 2.5], 3)).unwrap();
+        let each =
+            Answer::new(loss("kind = 'bce_with_logits'").as_loss(), &tensor(&[0.0, 2.0, 2.5], 3)).unwrap();
         assert_eq!(each.prediction, Targets::Classes(vec![2]));
         assert!((each.probabilities[0] - 0.5).abs() < 1e-7);
 
-        let value = Answer::new(&*loss("kind = 'huber'"), &tensor(&[1.5, -2.0], 1)).unwrap();
+        let value = Answer::new(loss("kind = 'huber'").as_loss(), &tensor(&[1.5, -2.0], 1)).unwrap();
         assert_eq!(value, Answer { prediction: Targets::Values(vec![1.5, -2.0]), probabilities: vec![] });
     }
 
@@ -232,13 +234,14 @@ mod tests {
     /// ```
     #[test]
     fn the_loss_of_a_part_is_the_weighted_mean_over_all_of_it() {
-        let loss = loss("label_smoothing = 0.3\nclass_weights = [0.5, 2.0, 1.25]");
+        let config = loss("label_smoothing = 0.3\nclass_weights = [0.5, 2.0, 1.25]");
+        let loss = config.as_loss();
         let rows = [[0.5f32, -1.25, 2.0], [3.0, 0.1, -0.7], [-0.3, 0.2, 0.25]];
         let mut tally = Tally::new(&[]);
         for (rows, targets) in [(&rows[..2], vec![2, 1]), (&rows[2..], vec![0])] {
             let (outputs, targets) = (tensor(&rows.concat(), 3), Targets::Classes(targets));
             let found = loss.evaluate(&outputs, &targets, false).unwrap();
-            tally.add(&*loss, &found, &outputs, &targets).unwrap();
+            tally.add(loss, &found, &outputs, &targets).unwrap();
         }
         assert!((tally.values()[0].1 - 1.908_507_759_254_619_6).abs() < 1e-6);
         assert_eq!(tally.samples(), 3);
@@ -246,14 +249,15 @@ mod tests {
 
     #[test]
     fn metrics_see_both_columns_of_a_single_logit() {
-        let loss = loss("kind = 'bce_with_logits'");
+        let config = loss("kind = 'bce_with_logits'");
+        let loss = config.as_loss();
         let metrics: Vec<MetricConfig> = ["accuracy", "f1", "auc"]
             .map(|name| crate::setting::read(&toml::Value::String(name.into())).unwrap())
             .to_vec();
         let mut tally = Tally::new(&metrics);
         let (outputs, targets) = (tensor(&[1.0, -1.0, 2.0, 0.5], 1), Targets::Classes(vec![1, 0, 1, 0]));
         let found = loss.evaluate(&outputs, &targets, false).unwrap();
-        tally.add(&*loss, &found, &outputs, &targets).unwrap();
+        tally.add(loss, &found, &outputs, &targets).unwrap();
         let values = tally.values();
         let close = |index: usize, expected: f64| (values[index].1 - expected).abs() < 1e-12;
         assert!(close(1, 0.75) && close(2, f64::midpoint(2.0 / 3.0, 0.8)) && close(3, 1.0), "{values:?}");
@@ -261,11 +265,12 @@ mod tests {
 
     #[test]
     fn metrics_of_numbers_see_the_outputs() {
-        let loss = loss("kind = 'mse'");
+        let config = loss("kind = 'mse'");
+        let loss = config.as_loss();
         let mut tally = Tally::new(&MetricConfig::defaults_for(crate::target::TaskKind::Regression));
         let (outputs, targets) = (tensor(&[1.0, 3.0], 1), Targets::Values(vec![0.0, 4.0]));
         let found = loss.evaluate(&outputs, &targets, false).unwrap();
-        tally.add(&*loss, &found, &outputs, &targets).unwrap();
+        tally.add(loss, &found, &outputs, &targets).unwrap();
         let expected = [("loss", 1.0), ("rmse", 1.0), ("mae", 1.0), ("r2", 0.75)];
         assert_eq!(tally.values(), expected.map(|(name, value)| (name.to_owned(), value)));
     }

@@ -67,7 +67,7 @@ impl Trainer<'_> {
             }
             sum += value.sums.iter().sum::<f64>();
             weight += value.weights.iter().sum::<f64>();
-            tally.add(&*self.loss, &value, &outputs, &batch.targets)?;
+            tally.add(self.loss, &value, &outputs, &batch.targets)?;
             *batches += 1;
         }
         if !is_one_batch {

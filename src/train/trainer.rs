@@ -61,7 +61,7 @@ pub fn train(
 pub(super) struct Trainer<'a> {
     pub(super) setup: &'a Setup<'a>,
     pub(super) model: Model,
-    pub(super) loss: Box<dyn Loss>,
+    pub(super) loss: &'a dyn Loss,
     pub(super) stepper: Stepper,
     pub(super) progress: Progress,
     best: Option<Vec<(String, Tensor)>>,
@@ -77,7 +77,7 @@ impl<'a> Trainer<'a> {
         let model = Model::build(setup.model, &shape, outputs, setup.seed, DType::F32, setup.device)?;
         Ok(Self {
             setup,
-            loss: setup.loss.build(),
+            loss: setup.loss.as_loss(),
             stepper: Stepper::new(setup, &model)?,
             model,
             progress: Progress::new(setup.train)?,
@@ -137,7 +137,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn tally(&mut self, part: &Part) -> Result<Tally> {
-        evaluate(&mut self.model, &*self.loss, self.setup.metrics, self.setup.data, part, self.setup.device)
+        evaluate(&mut self.model, self.loss, self.setup.metrics, self.setup.data, part, self.setup.device)
     }
 
     /// Takes an epoch's row into the history, and the weights if they are the best so far.
@@ -215,7 +215,7 @@ impl<'a> Trainer<'a> {
         let split = &self.setup.data.split;
         if let Some(part) = split.test.as_ref().or(split.valid.as_ref()) {
             let Setup { metrics, data, device, .. } = *self.setup;
-            let review = review(&mut self.model, &*self.loss, metrics, data, part, device)?;
+            let review = review(&mut self.model, self.loss, metrics, data, part, device)?;
             if split.test.is_some() {
                 outcome.test = review.tally.values();
             }

@@ -51,7 +51,8 @@ fn train(optimizer: &str, scheduler: &str) -> Vec<f64> {
     let parameters = model.parameters();
     config.check_names(&parameters.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()).unwrap();
     let mut optimizer = config.build(&model.parameters(), cycles).unwrap();
-    let loss = LossConfig::default().build();
+    let loss = LossConfig::default();
+    let loss = loss.as_loss();
     let x: Vec<f64> = (0..SAMPLES * 5).map(|i| (i as f64 * 0.9).cos()).collect();
     let x = Tensor::from_vec(x, (1, SAMPLES, 5), &Device::Cpu).unwrap();
     let y = Targets::Classes((0..SAMPLES as u32).map(|sample| sample % 3).collect());
@@ -88,5 +89,5 @@ fn twenty_steps_are_those_of_pytorch() {
         let worst = worst.entry(kind.to_owned()).or_default();
         *worst = worst.max(apart);
     }
-    assert_eq!(worst.len(), RuleConfig::KINDS.len(), "{worst:?}");
+    assert_eq!(worst.len(), RuleConfig::kinds().len(), "{worst:?}");
 }

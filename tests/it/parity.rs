@@ -113,7 +113,8 @@ fn epoch(
     mut optimizer: Option<&mut Box<dyn Optimizer>>,
     first: usize,
 ) -> f64 {
-    let loss = LossConfig::default().build();
+    let config = LossConfig::default();
+    let loss = config.as_loss();
     let pass = if optimizer.is_some() { Pass::training(&[1], 0) } else { Pass::EVALUATION };
     let mut sum = 0.0;
     for (index, part) in samples.chunks(batch).enumerate() {

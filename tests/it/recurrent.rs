@@ -156,7 +156,8 @@ fn model(case: &Value, dtype: DType) -> Model {
 
 /// The mean loss of each epoch.
 fn train(model: &mut Model) -> Vec<f64> {
-    let loss = settings::<LossConfig>("kind = 'cross_entropy'").build();
+    let config = settings::<LossConfig>("kind = 'cross_entropy'");
+    let loss = config.as_loss();
     let mut optimizer =
         settings::<OptimizerConfig>("kind = 'adam'").build(&model.parameters(), false).unwrap();
     let sequences = sequences();

@@ -46,15 +46,15 @@ fn settings(args: &DataShowArgs) -> Result<DataConfig> {
     let overrides =
         Overrides { variables: super::super::variables()?, sets: args.set.clone(), ..Overrides::default() };
     let path = Path::new(&args.what);
-    let is_source = SourceConfig::KINDS.contains(&args.what.as_str());
+    let is_source = SourceConfig::kinds().contains(&args.what.as_str());
     let experiment = if path.is_file() || !is_source {
         if !path.exists() && path.extension().is_none() {
-            let help = nearest(&args.what, SourceConfig::KINDS.iter().copied());
+            let help = nearest(&args.what, SourceConfig::kinds().iter().copied());
             let help = help.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
             return Err(Error::Request(format!(
                 "\"{}\" is neither a file nor a source; the sources are: {}{help}",
                 args.what,
-                SourceConfig::KINDS.join(", ")
+                SourceConfig::kinds().join(", ")
             )));
         }
         Experiment::load(path, &overrides)?

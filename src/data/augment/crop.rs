@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Canvas;
+use super::{Augment, Canvas};
 use crate::rng::Draws;
 use crate::setting::Problems;
 
@@ -25,13 +25,13 @@ impl Default for RandomCropConfig {
     }
 }
 
-impl RandomCropConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Augment for RandomCropConfig {
+    fn check(&self, problems: &mut Problems) {
         let fits = (1..=WIDEST).contains(&self.padding);
         problems.require(fits, "padding", self.padding, "a whole number from 1 to 1024");
     }
 
-    pub(super) fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
+    fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
         // The padding is far below the largest number, so its sign is its own.
         let mut offset =
             || (draws.below(2 * self.padding as u64 + 1) as usize).cast_signed() - self.padding.cast_signed();

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Canvas, check_chance};
+use super::{Augment, Canvas, check_chance};
 use crate::rng::Draws;
 use crate::setting::Problems;
 
@@ -33,8 +33,8 @@ impl Default for ErasingConfig {
     }
 }
 
-impl ErasingConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Augment for ErasingConfig {
+    fn check(&self, problems: &mut Problems) {
         check_chance(self.p, problems);
         let [low, high] = self.scale;
         let fits = (0.0..=1.0).contains(&low) && (low..=1.0).contains(&high);
@@ -44,7 +44,7 @@ impl ErasingConfig {
         problems.require(fits, "ratio", format!("[{low}, {high}]"), "two growing numbers above 0");
     }
 
-    pub(super) fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
+    fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
         if draws.uniform() >= self.p {
             return;
         }

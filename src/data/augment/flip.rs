@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Canvas, check_chance};
+use super::{Augment, Canvas, check_chance};
 use crate::rng::Draws;
 use crate::setting::Problems;
 
@@ -22,12 +22,12 @@ impl Default for HorizontalFlipConfig {
     }
 }
 
-impl HorizontalFlipConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Augment for HorizontalFlipConfig {
+    fn check(&self, problems: &mut Problems) {
         check_chance(self.p, problems);
     }
 
-    pub(super) fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
+    fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
         if draws.uniform() < self.p {
             let width = image.width;
             image.pixels.chunks_exact_mut(width).for_each(<[f32]>::reverse);

@@ -2,7 +2,7 @@
 //!
 //! A change is drawn from the run's seed, the epoch and the sample's row alone, so it does not depend on the
 //! batch, the threads or a resume. Images are changed after scaling; what comes in from outside of an image is
-//! black: the scaled 0 of the source. An augmentation is one file here, one variant and one arm in each match.
+//! black: the scaled 0 of the source. An augmentation is one file here, one variant and one arm.
 
 mod crop;
 mod erasing;
@@ -12,7 +12,7 @@ mod rotation;
 mod translate;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 pub use crop::RandomCropConfig;
 pub use erasing::ErasingConfig;
@@ -22,12 +22,12 @@ pub use rotation::RotationConfig;
 pub use translate::TranslateConfig;
 
 use crate::rng::{Draws, Purpose, Stream};
-use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::setting::{Problems, by_kind, kind};
 
 /// An entry of `data.augment`; the entries follow one another.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = by_kind::<Self>)]
 pub enum AugmentConfig {
     /// A piece of the image's size out of the image with a black border.
     RandomCrop(RandomCropConfig),
@@ -43,64 +43,37 @@ pub enum AugmentConfig {
     Erasing(ErasingConfig),
 }
 
-impl Kind for AugmentConfig {
-    const KINDS: &'static [&'static str] =
-        &["random_crop", "horizontal_flip", "rotation", "translate", "noise", "erasing"];
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-        match kind {
-            "random_crop" => RandomCropConfig::deserialize(rest).map(Self::RandomCrop),
-            "horizontal_flip" => HorizontalFlipConfig::deserialize(rest).map(Self::HorizontalFlip),
-            "rotation" => RotationConfig::deserialize(rest).map(Self::Rotation),
-            "translate" => TranslateConfig::deserialize(rest).map(Self::Translate),
-            "noise" => NoiseConfig::deserialize(rest).map(Self::Noise),
-            "erasing" => ErasingConfig::deserialize(rest).map(Self::Erasing),
-            other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "random_crop" => keys_of::<RandomCropConfig>(),
-            "horizontal_flip" => keys_of::<HorizontalFlipConfig>(),
-            "rotation" => keys_of::<RotationConfig>(),
-            "translate" => keys_of::<TranslateConfig>(),
-            "noise" => keys_of::<NoiseConfig>(),
-            "erasing" => keys_of::<ErasingConfig>(),
-            _ => &[],
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for AugmentConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_kind(deserializer)
-    }
-}
+kind!(AugmentConfig);
 
 impl AugmentConfig {
+    fn augment(&self) -> &dyn Augment {
+        match self {
+            Self::RandomCrop(config) => config,
+            Self::HorizontalFlip(config) => config,
+            Self::Rotation(config) => config,
+            Self::Translate(config) => config,
+            Self::Noise(config) => config,
+            Self::Erasing(config) => config,
+        }
+    }
+
     /// Refuses numbers that are out of range.
     pub fn check(&self, problems: &mut Problems) {
-        match self {
-            Self::RandomCrop(config) => config.check(problems),
-            Self::HorizontalFlip(config) => config.check(problems),
-            Self::Rotation(config) => config.check(problems),
-            Self::Translate(config) => config.check(problems),
-            Self::Noise(config) => config.check(problems),
-            Self::Erasing(config) => config.check(problems),
-        }
+        self.augment().check(problems);
     }
 
     fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
-        match self {
-            Self::RandomCrop(config) => config.apply(image, draws),
-            Self::HorizontalFlip(config) => config.apply(image, draws),
-            Self::Rotation(config) => config.apply(image, draws),
-            Self::Translate(config) => config.apply(image, draws),
-            Self::Noise(config) => config.apply(image, draws),
-            Self::Erasing(config) => config.apply(image, draws),
-        }
+        self.augment().apply(image, draws);
     }
+}
+
+/// A random change of an image.
+trait Augment {
+    /// Refuses numbers that are out of range.
+    fn check(&self, problems: &mut Problems);
+
+    /// Changes the image.
+    fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws);
 }
 
 /// What the changes of an epoch are drawn from.
@@ -191,6 +164,7 @@ fn check_chance(p: f64, problems: &mut Problems) {
 mod tests {
     use super::*;
     use crate::setting;
+    use crate::setting::Kind;
 
     pub fn read(text: &str) -> AugmentConfig {
         setting::read(&toml::Value::Table(toml::from_str(text).unwrap())).unwrap()
@@ -209,7 +183,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_written_as_it_is_read() {
-        for kind in AugmentConfig::KINDS {
+        for kind in AugmentConfig::kinds() {
             let config = read(&format!("kind = '{kind}'"));
             let written = toml::to_string(&config).unwrap();
             assert_eq!(read(&written), config);

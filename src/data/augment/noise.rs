@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Canvas;
+use super::{Augment, Canvas};
 use crate::rng::Draws;
 use crate::setting::Problems;
 
@@ -22,13 +22,13 @@ impl Default for NoiseConfig {
     }
 }
 
-impl NoiseConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Augment for NoiseConfig {
+    fn check(&self, problems: &mut Problems) {
         let fits = self.std >= 0.0 && self.std.is_finite();
         problems.require(fits, "std", self.std, "a number, 0 or more");
     }
 
-    pub(super) fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
+    fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
         for pixel in image.pixels.iter_mut() {
             *pixel += (self.std * draws.normal()) as f32;
         }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Canvas;
+use super::{Augment, Canvas};
 use crate::rng::Draws;
 use crate::setting::Problems;
 
@@ -22,13 +22,13 @@ impl Default for RotationConfig {
     }
 }
 
-impl RotationConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Augment for RotationConfig {
+    fn check(&self, problems: &mut Problems) {
         let fits = (0.0..=180.0).contains(&self.degrees);
         problems.require(fits, "degrees", self.degrees, "a number from 0 to 180");
     }
 
-    pub(super) fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
+    fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
         let angle = (2.0 * draws.uniform() - 1.0) * self.degrees;
         rotate(image, angle);
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Canvas;
+use super::{Augment, Canvas};
 use crate::rng::Draws;
 use crate::setting::Problems;
 
@@ -22,14 +22,14 @@ impl Default for TranslateConfig {
     }
 }
 
-impl TranslateConfig {
-    pub(super) fn check(&self, problems: &mut Problems) {
+impl Augment for TranslateConfig {
+    fn check(&self, problems: &mut Problems) {
         let [x, y] = self.fraction;
         let fits = (0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y);
         problems.require(fits, "fraction", format!("[{x}, {y}]"), "two numbers between 0 and 1");
     }
 
-    pub(super) fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
+    fn apply(&self, image: &mut Canvas<'_>, draws: &mut Draws) {
         let mut offset =
             |part: f64, size: usize| ((2.0 * draws.uniform() - 1.0) * part * size as f64).round() as isize;
         let columns = offset(self.fraction[0], image.width);

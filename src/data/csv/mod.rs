@@ -17,7 +17,7 @@ pub(super) use task::{ClassIndex, finite};
 use super::dataset::Dataset;
 use super::idx::absolute;
 use super::table::Missing;
-use super::{Normalize, Source, fingerprint};
+use super::{Normalize, Source, SourceConfig, fingerprint};
 use crate::setting::Problems;
 use crate::target::TaskKind;
 use crate::{Error, Result};
@@ -132,18 +132,19 @@ impl Source for CsvConfig {
         }
     }
 
-    fn resolve(&mut self) -> Result<()> {
-        for path in [&mut self.path, &mut self.test_path].into_iter().flatten() {
+    fn resolved(&self) -> Result<Option<SourceConfig>> {
+        let mut resolved = self.clone();
+        for path in [&mut resolved.path, &mut resolved.test_path].into_iter().flatten() {
             *path = absolute(path)?;
         }
         // What is wrong with the file is said when it is read for its content.
-        if self.task == TableTask::Auto
-            && let Ok((path, target, delimiter)) = self.essentials()
+        if resolved.task == TableTask::Auto
+            && let Ok((path, target, delimiter)) = resolved.essentials()
             && let Ok(task) = task::of_file(path, target, delimiter)
         {
-            self.task = task.into();
+            resolved.task = task.into();
         }
-        Ok(())
+        Ok(Some(SourceConfig::Csv(resolved)))
     }
 
     fn task(&self) -> Option<TaskKind> {
@@ -338,9 +339,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         let resolved = || {
-            let mut config = CsvConfig { path: Some(path.clone()), ..config("") };
-            config.resolve().unwrap();
-            config
+            let config = CsvConfig { path: Some(path.clone()), ..config("") };
+            let Some(SourceConfig::Csv(resolved)) = config.resolved().unwrap() else {
+                panic!("a table stays a table");
+            };
+            resolved
         };
         assert_eq!(resolved().task, TableTask::Auto);
         assert!(resolved().fingerprint().unwrap_err().to_string().contains("no such file"));

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 pub(super) use files::{IdxFiles, absolute, cache, folder, labels_beside};
 pub(super) use reader::IdxReader;
 
-use super::Source;
 use super::dataset::Dataset;
+use super::{Source, SourceConfig};
 use crate::setting::Problems;
 use crate::{Error, Result};
 
@@ -91,11 +91,12 @@ impl Source for IdxConfig {
         }
     }
 
-    fn resolve(&mut self) -> Result<()> {
-        self.paths_mut().try_for_each(|path| {
+    fn resolved(&self) -> Result<Option<SourceConfig>> {
+        let mut resolved = self.clone();
+        for path in resolved.paths_mut() {
             *path = files::absolute(path)?;
-            Ok(())
-        })
+        }
+        Ok(Some(SourceConfig::Idx(resolved)))
     }
 
     fn has_test(&self) -> bool {

@@ -16,7 +16,7 @@ use super::dataset::{Dataset, Samples};
 use super::file::Peeked;
 use super::idx::absolute;
 use super::labels::Labels;
-use super::{Source, fingerprint};
+use super::{Source, SourceConfig, fingerprint};
 use crate::setting::Problems;
 use crate::{Error, Result};
 
@@ -144,11 +144,12 @@ impl Source for ImagesConfig {
         problems.require(matches!(self.channels, 1 | 3), "channels", self.channels, "1 or 3");
     }
 
-    fn resolve(&mut self) -> Result<()> {
-        for path in [&mut self.path, &mut self.test_path].into_iter().flatten() {
+    fn resolved(&self) -> Result<Option<SourceConfig>> {
+        let mut resolved = self.clone();
+        for path in [&mut resolved.path, &mut resolved.test_path].into_iter().flatten() {
             *path = absolute(path)?;
         }
-        Ok(())
+        Ok(Some(SourceConfig::Images(resolved)))
     }
 
     fn has_test(&self) -> bool {

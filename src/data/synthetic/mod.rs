@@ -7,7 +7,7 @@ mod sequences;
 mod vectors;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 pub use images::ImagesConfig;
 pub use plane::{BlobsConfig, MoonsConfig, SpiralsConfig};
@@ -17,13 +17,13 @@ pub use sequences::SequencesConfig;
 use super::dataset::Dataset;
 use super::{Normalize, Source};
 use crate::Result;
-use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::setting::{Problems, by_kind, kind};
 use crate::target::TaskKind;
 
 /// What is made up: for tests of speed and size, and for a first look without any file.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = by_kind::<Self>)]
 pub enum SyntheticConfig {
     /// Images of smooth patterns, one a class.
     Images(ImagesConfig),
@@ -58,41 +58,7 @@ impl SyntheticConfig {
     }
 }
 
-impl Kind for SyntheticConfig {
-    const KINDS: &'static [&'static str] =
-        &["images", "blobs", "moons", "spirals", "regression", "sequences"];
-    const DEFAULT: Option<&'static str> = Some("images");
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> std::result::Result<Self, D::Error> {
-        match kind {
-            "images" => ImagesConfig::deserialize(rest).map(Self::Images),
-            "blobs" => BlobsConfig::deserialize(rest).map(Self::Blobs),
-            "moons" => MoonsConfig::deserialize(rest).map(Self::Moons),
-            "spirals" => SpiralsConfig::deserialize(rest).map(Self::Spirals),
-            "regression" => RegressionConfig::deserialize(rest).map(Self::Regression),
-            "sequences" => SequencesConfig::deserialize(rest).map(Self::Sequences),
-            other => Err(serde::de::Error::unknown_variant(other, Self::KINDS)),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "images" => keys_of::<ImagesConfig>(),
-            "blobs" => keys_of::<BlobsConfig>(),
-            "moons" => keys_of::<MoonsConfig>(),
-            "spirals" => keys_of::<SpiralsConfig>(),
-            "regression" => keys_of::<RegressionConfig>(),
-            "sequences" => keys_of::<SequencesConfig>(),
-            _ => &[],
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for SyntheticConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        read_kind(deserializer)
-    }
-}
+kind!(SyntheticConfig, default = "images");
 
 impl Source for SyntheticConfig {
     fn check(&self, problems: &mut Problems) {

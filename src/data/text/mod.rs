@@ -26,7 +26,7 @@ use super::file::Peeked;
 use super::idx::absolute;
 use super::image::Normalize;
 use super::labels::{Labels, sorted_classes};
-use super::{Source, fingerprint};
+use super::{Source, SourceConfig, fingerprint};
 use crate::setting::Problems;
 use crate::target::Targets;
 use crate::{Error, Result};
@@ -148,11 +148,12 @@ impl Source for TextConfig {
         }
     }
 
-    fn resolve(&mut self) -> Result<()> {
-        for path in [&mut self.path, &mut self.test_path].into_iter().flatten() {
+    fn resolved(&self) -> Result<Option<SourceConfig>> {
+        let mut resolved = self.clone();
+        for path in [&mut resolved.path, &mut resolved.test_path].into_iter().flatten() {
             *path = absolute(path)?;
         }
-        Ok(())
+        Ok(Some(SourceConfig::Text(resolved)))
     }
 
     /// Tokens are names and not numbers: there is nothing to scale.

@@ -2,13 +2,14 @@
 
 use candle_core::Tensor;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use super::LayerSettings;
 use super::{Layer, LayerConfig, Pass, take_kept};
-use crate::Result;
 use crate::kernel::activation::{self, Activation};
-use crate::model::config::NoKeys;
-use crate::setting::{Kind, Problems, by_kind, keys_of, read_kind};
+use crate::model::initializer::Initializer;
+use crate::setting::{Problems, by_kind, kind};
+use crate::{Error, Result};
 
 /// x below 0 is scaled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,9 +57,9 @@ impl Default for SoftplusConfig {
 }
 
 /// Which nonlinearity stands behind a layer.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-#[schemars(transform = by_kind::<Self>)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+#[schemars(tag = "kind", transform = by_kind::<Self>)]
 pub enum ActivationConfig {
     /// No layer at all.
     None,
@@ -86,60 +87,9 @@ impl Default for ActivationConfig {
     }
 }
 
-impl Kind for ActivationConfig {
-    const KINDS: &'static [&'static str] =
-        &["none", "relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus"];
-    const DEFAULT: Option<&'static str> = Some("leaky_relu");
-
-    fn read<'de, D: Deserializer<'de>>(kind: &str, rest: D) -> Result<Self, D::Error> {
-        let plain = |rest: D, kind: Self| NoKeys::deserialize(rest).map(|_| kind);
-        match kind {
-            "relu" => plain(rest, Self::Relu),
-            "leaky_relu" => LeakyReluConfig::deserialize(rest).map(Self::LeakyRelu),
-            "elu" => EluConfig::deserialize(rest).map(Self::Elu),
-            "gelu" => plain(rest, Self::Gelu),
-            "silu" => plain(rest, Self::Silu),
-            "sigmoid" => plain(rest, Self::Sigmoid),
-            "tanh" => plain(rest, Self::Tanh),
-            "softplus" => SoftplusConfig::deserialize(rest).map(Self::Softplus),
-            _ => plain(rest, Self::None),
-        }
-    }
-
-    fn keys(kind: &str) -> &'static [&'static str] {
-        match kind {
-            "leaky_relu" => keys_of::<LeakyReluConfig>(),
-            "elu" => keys_of::<EluConfig>(),
-            "softplus" => keys_of::<SoftplusConfig>(),
-            _ => &[],
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for ActivationConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        read_kind(deserializer)
-    }
-}
+kind!(ActivationConfig, default = "leaky_relu");
 
 impl ActivationConfig {
-    /// Refuses constants that are not finite.
-    pub fn check(&self, problems: &mut Problems) {
-        match self {
-            Self::LeakyRelu(LeakyReluConfig { negative_slope: slope }) => {
-                problems.require(slope.is_finite(), "negative_slope", slope, "a finite number");
-            }
-            Self::Elu(EluConfig { alpha }) => {
-                problems.require(alpha.is_finite(), "alpha", alpha, "a finite number");
-            }
-            Self::Softplus(SoftplusConfig { beta, threshold }) => {
-                problems.require(*beta > 0.0 && beta.is_finite(), "beta", beta, "a finite number above 0");
-                problems.require(threshold.is_finite(), "threshold", threshold, "a finite number");
-            }
-            Self::None | Self::Relu | Self::Gelu | Self::Silu | Self::Sigmoid | Self::Tanh => {}
-        }
-    }
-
     /// The layer; none for `none`.
     pub fn layer(&self) -> Option<LayerConfig> {
         Some(match self {
@@ -168,6 +118,36 @@ impl ActivationConfig {
             Self::Tanh => Activation::Tanh,
             Self::Softplus(config) => Activation::Softplus { beta: config.beta, threshold: config.threshold },
         })
+    }
+}
+
+impl LayerSettings for ActivationConfig {
+    fn counted_as(&self) -> Option<&'static str> {
+        Some("activation")
+    }
+
+    /// Refuses constants that are not finite.
+    fn check(&self, problems: &mut Problems) {
+        match self {
+            Self::LeakyRelu(LeakyReluConfig { negative_slope: slope }) => {
+                problems.require(slope.is_finite(), "negative_slope", slope, "a finite number");
+            }
+            Self::Elu(EluConfig { alpha }) => {
+                problems.require(alpha.is_finite(), "alpha", alpha, "a finite number");
+            }
+            Self::Softplus(SoftplusConfig { beta, threshold }) => {
+                problems.require(*beta > 0.0 && beta.is_finite(), "beta", beta, "a finite number above 0");
+                problems.require(threshold.is_finite(), "threshold", threshold, "a finite number");
+            }
+            Self::None | Self::Relu | Self::Gelu | Self::Silu | Self::Sigmoid | Self::Tanh => {}
+        }
+    }
+
+    fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        match self.function() {
+            Some(function) => Ok(Box::new(ActivationLayer::new(function))),
+            None => Err(Error::Bug("`none` is no layer".into())),
+        }
     }
 }
 
@@ -219,17 +199,18 @@ mod tests {
     use super::*;
     use crate::model::layer::checks::{assert_contract, assert_gradients, build};
     use crate::setting;
+    use crate::setting::Kind;
 
     #[test]
     fn every_kind_is_read_has_exact_gradients_and_keeps_the_contract() {
         let mut texts = Vec::new();
-        for kind in ActivationConfig::KINDS {
+        for kind in ActivationConfig::kinds() {
             let config: ActivationConfig = setting::read(&toml::Value::from(*kind)).unwrap();
             let Some(layer) = config.layer() else {
                 assert_eq!((*kind, config.function()), ("none", None));
                 continue;
             };
-            assert_eq!(layer.activation().as_ref(), Some(&config));
+            assert_eq!((layer.kind(), layer.type_name()), (*kind, "activation"));
             assert_eq!(setting::read::<LayerConfig>(&toml::Value::from(*kind)).unwrap(), layer);
             assert_gradients(&layer, &[3]);
             assert_contract(&layer, &[2, 3]);

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::avg_pool2d::sides;
 use super::pair::Pair;
-use super::{Layer, Pass, images, take_kept};
+use super::{Layer, LayerSettings, Pass, images, take_kept};
 use crate::kernel::pool::average::{self, Parts};
+use crate::model::initializer::Initializer;
 use crate::setting::Problems;
 use crate::{Error, Result};
 
@@ -19,17 +20,21 @@ pub struct AdaptiveAvgPool2dConfig {
     pub output_size: Pair<1>,
 }
 
-impl AdaptiveAvgPool2dConfig {
+impl LayerSettings for AdaptiveAvgPool2dConfig {
     /// Refuses sizes out of range.
-    pub fn check(&self, problems: &mut Problems) {
+    fn check(&self, problems: &mut Problems) {
         self.output_size.check("output_size", problems);
     }
 
     /// The shape of one output sample.
-    pub fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         let [channels, ..] = images(input, "adaptive_avg_pool2d")?;
         let [high, wide] = self.output_size.0;
         Ok(vec![channels, high, wide])
+    }
+
+    fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(AdaptiveAvgPool2d::new(self)))
     }
 }
 

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::max_pool2d::{check_window, describe_window, pooled};
 use super::pair::Pair;
-use super::{Layer, Pass, take_kept};
+use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::pool::average::{self, Parts};
 use crate::kernel::window::Window;
+use crate::model::initializer::Initializer;
 use crate::setting::Problems;
 use crate::{Error, Result};
 
@@ -53,20 +54,26 @@ impl From<Written> for AvgPool2dConfig {
 }
 
 impl AvgPool2dConfig {
-    /// Refuses what no image would make right.
-    pub fn check(&self, problems: &mut Problems) {
-        check_window(self.kernel_size, self.stride, self.padding, problems);
-    }
-
     /// How it moves.
     pub fn window(&self) -> Window {
         let Self { kernel_size, stride, padding, .. } = self;
         Window { kernel: kernel_size.0, stride: stride.0, padding: padding.0, dilation: [1; 2] }
     }
+}
+
+impl LayerSettings for AvgPool2dConfig {
+    /// Refuses what no image would make right.
+    fn check(&self, problems: &mut Problems) {
+        check_window(self.kernel_size, self.stride, self.padding, problems);
+    }
 
     /// The shape of one output sample.
-    pub fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         pooled("avg_pool2d", &self.window(), input)
+    }
+
+    fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(AvgPool2d::new(self)))
     }
 }
 

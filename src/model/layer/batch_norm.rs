@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, Pass, take_kept};
+use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::batch_norm::{self, Statistics};
 use crate::model::Parameter;
 use crate::model::initializer::Initializer;
@@ -35,13 +35,6 @@ impl Default for BatchNormConfig {
 }
 
 impl BatchNormConfig {
-    /// Refuses what would divide by zero or leave the range of an average.
-    pub fn check(&self, problems: &mut Problems) {
-        let Self { eps, momentum } = self;
-        problems.require(*eps > 0.0 && eps.is_finite(), "eps", eps, "a finite number above 0");
-        problems.require((0.0..=1.0).contains(momentum), "momentum", momentum, "a number from 0 to 1");
-    }
-
     /// Features of flat samples, channels of images.
     pub fn channels(input: &[usize]) -> Result<usize> {
         match input {
@@ -55,6 +48,28 @@ impl BatchNormConfig {
     /// Whether a batch of one such sample has nothing to normalise over.
     pub fn needs_two_samples(input: &[usize]) -> bool {
         input.iter().skip(1).product::<usize>() < 2
+    }
+}
+
+impl LayerSettings for BatchNormConfig {
+    /// Refuses what would divide by zero or leave the range of an average.
+    fn check(&self, problems: &mut Problems) {
+        let Self { eps, momentum } = self;
+        problems.require(*eps > 0.0 && eps.is_finite(), "eps", eps, "a finite number above 0");
+        problems.require((0.0..=1.0).contains(momentum), "momentum", momentum, "a number from 0 to 1");
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        Self::channels(input).map(|_| input.to_vec())
+    }
+
+    /// A weight and a bias for each channel.
+    fn parameter_count(&self, input: &[usize]) -> Result<u64> {
+        Ok(2 * Self::channels(input)? as u64)
+    }
+
+    fn build(&self, input: &[usize], _ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(BatchNorm::build(self, input, init)?))
     }
 }
 

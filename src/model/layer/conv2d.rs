@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::linear::MAX_WIDTH;
 use super::pair::Pair;
-use super::{Layer, Pass, images, take_kept};
+use super::{Layer, LayerSettings, Pass, images, take_kept};
 use crate::kernel::conv2d::{self, Convolution};
 use crate::kernel::linear::Need;
 use crate::kernel::window::Window;
@@ -72,25 +72,6 @@ impl Conv2dConfig {
         }
     }
 
-    /// Refuses what no image would make right.
-    pub fn check(&self, problems: &mut Problems) {
-        let (outputs, groups) = (self.out_channels, self.groups);
-        let range = format!("a whole number from 1 to {MAX_WIDTH}");
-        problems.require((1..=MAX_WIDTH).contains(&outputs), "out_channels", outputs, &range);
-        problems.require((1..=MAX_WIDTH).contains(&groups), "groups", groups, &range);
-        if groups > 0 && outputs % groups != 0 {
-            problems.refuse(
-                "groups",
-                format!("{outputs} output channels cannot be cut into {groups} equal groups"),
-                "expected a divisor of `out_channels`",
-            );
-        }
-        self.kernel_size.check("kernel_size", problems);
-        self.stride.check("stride", problems);
-        self.padding.check("padding", problems);
-        self.dilation.check("dilation", problems);
-    }
-
     fn convolution(&self) -> Convolution {
         let window = Window {
             kernel: self.kernel_size.0,
@@ -112,9 +93,30 @@ impl Conv2dConfig {
         }
         Ok(channels / self.groups)
     }
+}
+
+impl LayerSettings for Conv2dConfig {
+    /// Refuses what no image would make right.
+    fn check(&self, problems: &mut Problems) {
+        let (outputs, groups) = (self.out_channels, self.groups);
+        let range = format!("a whole number from 1 to {MAX_WIDTH}");
+        problems.require((1..=MAX_WIDTH).contains(&outputs), "out_channels", outputs, &range);
+        problems.require((1..=MAX_WIDTH).contains(&groups), "groups", groups, &range);
+        if groups > 0 && outputs % groups != 0 {
+            problems.refuse(
+                "groups",
+                format!("{outputs} output channels cannot be cut into {groups} equal groups"),
+                "expected a divisor of `out_channels`",
+            );
+        }
+        self.kernel_size.check("kernel_size", problems);
+        self.stride.check("stride", problems);
+        self.padding.check("padding", problems);
+        self.dilation.check("dilation", problems);
+    }
 
     /// The shape of one output sample.
-    pub fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         self.part(input)?;
         let [_, height, width] = images(input, "conv2d")?;
         let window = self.convolution().window;
@@ -129,12 +131,16 @@ impl Conv2dConfig {
     }
 
     /// out · (C / groups) · kernel + out.
-    pub fn parameter_count(&self, input: &[usize]) -> Result<u64> {
+    fn parameter_count(&self, input: &[usize]) -> Result<u64> {
         let kernel = self.kernel_size.0.iter().fold(self.part(input)? as u64, |size, side| {
             // Two sides up to 2¹⁶ and 2²⁴ channels fit.
             size * *side as u64
         });
         Ok((self.out_channels as u64).saturating_mul(kernel.saturating_add(u64::from(self.bias))))
+    }
+
+    fn build(&self, input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(Conv2d::build(self, input, ordinal, init)?))
     }
 }
 

@@ -4,9 +4,10 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, Mode, Pass, take_kept};
+use super::{Layer, LayerSettings, Mode, Pass, take_kept};
 use crate::Result;
 use crate::kernel::dropout::Mask;
+use crate::model::initializer::Initializer;
 use crate::setting::Problems;
 
 /// Random zeros in training.
@@ -24,10 +25,14 @@ impl Default for DropoutConfig {
     }
 }
 
-impl DropoutConfig {
+impl LayerSettings for DropoutConfig {
     /// Refuses what is no probability.
-    pub fn check(&self, problems: &mut Problems) {
+    fn check(&self, problems: &mut Problems) {
         problems.require((0.0..=1.0).contains(&self.p), "p", self.p, "a number from 0 to 1");
+    }
+
+    fn build(&self, _input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(Dropout::new(vec![self.p; init.runs()], ordinal)))
     }
 }
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::linear::MAX_WIDTH;
-use super::{Layer, Pass, take_kept};
+use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::embedding;
 use crate::model::Parameter;
 use crate::model::init::Distribution;
@@ -34,18 +34,6 @@ impl EmbeddingConfig {
     /// For the tokens of the data, with 0 as padding.
     pub fn new(embedding_dim: usize) -> Self {
         Self { num_embeddings: None, embedding_dim, padding_idx: 0 }
-    }
-
-    /// Refuses sizes that are 0 or absurd, and padding that is no token.
-    pub fn check(&self, problems: &mut Problems) {
-        let valid = 1..=MAX_WIDTH;
-        let expected = "a whole number from 1 to 16777216";
-        if let Some(count) = self.num_embeddings {
-            problems.require(valid.contains(&count), "num_embeddings", count, expected);
-        }
-        problems.require(valid.contains(&self.embedding_dim), "embedding_dim", self.embedding_dim, expected);
-        let tokens = self.num_embeddings.unwrap_or(MAX_WIDTH);
-        problems.require(self.padding_idx < tokens, "padding_idx", self.padding_idx, "one of the tokens");
     }
 
     /// The same with `num_embeddings` taken from samples of shape `input`, which come to this layer as they are.
@@ -90,17 +78,35 @@ impl EmbeddingConfig {
         }
         Ok((rows, self.embedding_dim))
     }
+}
+
+impl LayerSettings for EmbeddingConfig {
+    /// Refuses sizes that are 0 or absurd, and padding that is no token.
+    fn check(&self, problems: &mut Problems) {
+        let valid = 1..=MAX_WIDTH;
+        let expected = "a whole number from 1 to 16777216";
+        if let Some(count) = self.num_embeddings {
+            problems.require(valid.contains(&count), "num_embeddings", count, expected);
+        }
+        problems.require(valid.contains(&self.embedding_dim), "embedding_dim", self.embedding_dim, expected);
+        let tokens = self.num_embeddings.unwrap_or(MAX_WIDTH);
+        problems.require(self.padding_idx < tokens, "padding_idx", self.padding_idx, "one of the tokens");
+    }
 
     /// `[T, E]`.
-    pub fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         let (_, width) = self.sizes(input)?;
         Ok(vec![input[0], width])
     }
 
     /// V · E.
-    pub fn parameter_count(&self, input: &[usize]) -> Result<u64> {
+    fn parameter_count(&self, input: &[usize]) -> Result<u64> {
         let (rows, width) = self.sizes(input)?;
         Ok(rows as u64 * width as u64)
+    }
+
+    fn build(&self, input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(Embedding::build(self, input, ordinal, init)?))
     }
 }
 

@@ -2,14 +2,25 @@
 
 use candle_core::Tensor;
 
-use super::{Layer, Pass, take_kept};
+use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::Result;
+use crate::model::initializer::Initializer;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Flatten {
     /// The shape of the last training pass's input.
     kept: Option<Vec<usize>>,
+}
+
+impl LayerSettings for Flatten {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        Ok(vec![input.iter().fold(1usize, |product, side| product.saturating_mul(*side))])
+    }
+
+    fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(Self::default()))
+    }
 }
 
 impl Layer for Flatten {

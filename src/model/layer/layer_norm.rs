@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, Pass, take_kept};
+use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::layer_norm::{self, Affine, Moments};
 use crate::model::Parameter;
 use crate::model::initializer::Initializer;
@@ -32,12 +32,6 @@ impl Default for LayerNormConfig {
 }
 
 impl LayerNormConfig {
-    /// Refuses what would divide by zero.
-    pub fn check(&self, problems: &mut Problems) {
-        let eps = self.eps;
-        problems.require(eps > 0.0 && eps.is_finite(), "eps", eps, "a finite number above 0");
-    }
-
     /// What is normalised at once of input samples of shape `input`.
     fn normalized_shape(input: &[usize]) -> Result<&[usize]> {
         let shape = match input {
@@ -49,12 +43,28 @@ impl LayerNormConfig {
         }
         Ok(shape)
     }
+}
+
+impl LayerSettings for LayerNormConfig {
+    /// Refuses what would divide by zero.
+    fn check(&self, problems: &mut Problems) {
+        let eps = self.eps;
+        problems.require(eps > 0.0 && eps.is_finite(), "eps", eps, "a finite number above 0");
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        Self::normalized_shape(input).map(|_| input.to_vec())
+    }
 
     /// A weight and a bias for each number that is normalised at once.
-    pub fn parameter_count(&self, input: &[usize]) -> Result<u64> {
+    fn parameter_count(&self, input: &[usize]) -> Result<u64> {
         let numbers = Self::normalized_shape(input)?.iter();
         let numbers = numbers.fold(1u64, |product, side| product.saturating_mul(*side as u64));
         Ok(if self.elementwise_affine { numbers.saturating_mul(2) } else { 0 })
+    }
+
+    fn build(&self, input: &[usize], _ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(LayerNorm::build(self, input, init)?))
     }
 }
 

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, Pass, take_kept};
+use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::linear::{self, Need};
 use crate::model::Parameter;
 use crate::model::initializer::{Initializer, Role};
@@ -37,18 +37,6 @@ impl LinearConfig {
         Self { out_features: Some(out_features), bias: true }
     }
 
-    /// Refuses widths that are 0 or absurd.
-    pub fn check(&self, problems: &mut Problems) {
-        if let Some(out) = self.out_features {
-            problems.require(
-                (1..=MAX_WIDTH).contains(&out),
-                "out_features",
-                out,
-                "a whole number from 1 to 16777216",
-            );
-        }
-    }
-
     /// (in, out) for input samples of shape `input`.
     pub fn sizes(&self, input: &[usize]) -> Result<(usize, usize)> {
         let (Some(inputs), Some(outputs)) = (input.last().copied(), self.out_features) else {
@@ -64,18 +52,36 @@ impl LinearConfig {
         }
         Ok((inputs, outputs))
     }
+}
+
+impl LayerSettings for LinearConfig {
+    /// Refuses widths that are 0 or absurd.
+    fn check(&self, problems: &mut Problems) {
+        if let Some(out) = self.out_features {
+            problems.require(
+                (1..=MAX_WIDTH).contains(&out),
+                "out_features",
+                out,
+                "a whole number from 1 to 16777216",
+            );
+        }
+    }
 
     /// The shape of one output sample.
-    pub fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         let (_, outputs) = self.sizes(input)?;
         Ok(with_last(input, outputs))
     }
 
     /// in · out + out.
-    pub fn parameter_count(&self, input: &[usize]) -> Result<u64> {
+    fn parameter_count(&self, input: &[usize]) -> Result<u64> {
         let (inputs, outputs) = self.sizes(input)?;
         // Both are below 2²⁴, so their product fits.
         Ok((inputs as u64 + u64::from(self.bias)) * outputs as u64)
+    }
+
+    fn build(&self, input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(Linear::build(self, input, ordinal, init)?))
     }
 }
 

@@ -6,7 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LayerConfig;
+use super::{Layer, LayerSettings};
+use crate::model::initializer::Initializer;
+use crate::model::shapes;
 use crate::setting::Problems;
+use crate::{Error, Result};
 
 /// Layers whose input is added to their output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,9 +24,9 @@ pub struct ResidualConfig {
     pub shortcut: Option<Vec<LayerConfig>>,
 }
 
-impl ResidualConfig {
+impl LayerSettings for ResidualConfig {
     /// Refuses what no data would make right, in any of the layers.
-    pub fn check(&self, problems: &mut Problems) {
+    fn check(&self, problems: &mut Problems) {
         if self.layers.is_empty() {
             problems.refuse("layers", "`layers` is empty", "expected a layer or more");
         }
@@ -30,6 +34,14 @@ impl ResidualConfig {
         if let Some(shortcut) = &self.shortcut {
             problems.within("shortcut", |problems| check_list(shortcut, problems));
         }
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        shapes::residual(self, "residual", input, &mut |_, _| Ok(()))
+    }
+
+    fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Err(Error::Bug("a residual block is built by the list that holds it".into()))
     }
 }
 

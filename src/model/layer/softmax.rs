@@ -2,9 +2,10 @@
 
 use candle_core::Tensor;
 
-use super::{Layer, Pass, take_kept};
-use crate::Result;
+use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::row_softmax::{self, Scale};
+use crate::model::initializer::Initializer;
+use crate::{Error, Result};
 
 /// See the module.
 #[derive(Debug)]
@@ -18,6 +19,19 @@ impl Softmax {
     /// Without anything to train.
     pub fn new(scale: Scale) -> Self {
         Self { scale, kept: None }
+    }
+}
+
+impl LayerSettings for Scale {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+        if input.is_empty() {
+            return Err(Error::Request("a softmax needs samples with a dimension".to_owned()));
+        }
+        Ok(input.to_vec())
+    }
+
+    fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(Softmax::new(*self)))
     }
 }
 

@@ -3,8 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Recurrent;
 use crate::kernel::recurrent::{Cell, Pooling};
+use crate::model::initializer::Initializer;
 use crate::model::layer::linear::MAX_WIDTH;
+use crate::model::layer::{Layer, LayerSettings};
 use crate::setting::Problems;
 use crate::{Error, Result};
 
@@ -118,11 +121,6 @@ impl RecurrentConfig {
         Self { hidden_size, num_layers: 1, bias: true, dropout: 0.0, bidirectional: false, pooling }
     }
 
-    /// Refuses sizes that are 0 or absurd, and what is no probability.
-    pub fn check(&self, problems: &mut Problems) {
-        check_sizes(self.hidden_size, self.num_layers, self.dropout, problems);
-    }
-
     /// With the sort of cell.
     pub fn of(&self, cell: Cell) -> Layers<'_> {
         Layers { cell, config: std::borrow::Cow::Borrowed(self) }
@@ -130,11 +128,6 @@ impl RecurrentConfig {
 }
 
 impl ElmanConfig {
-    /// Refuses what [`RecurrentConfig::check`] refuses.
-    pub fn check(&self, problems: &mut Problems) {
-        check_sizes(self.hidden_size, self.num_layers, self.dropout, problems);
-    }
-
     /// With the sort of cell, and what all sorts have.
     pub fn layers(&self) -> Layers<'static> {
         let Self { hidden_size, num_layers, nonlinearity, bias, dropout, bidirectional, pooling } = *self;
@@ -190,9 +183,22 @@ impl Layers<'_> {
         let above = std::iter::repeat_n(self.directions() * hidden, layers - 1);
         Ok(std::iter::once(features).chain(above).collect())
     }
+}
+
+impl LayerSettings for Layers<'_> {
+    /// One count for all sorts: an exchange of one for another leaves the others as they begin.
+    fn counted_as(&self) -> Option<&'static str> {
+        Some("recurrent")
+    }
+
+    /// Refuses sizes that are 0 or absurd, and what is no probability.
+    fn check(&self, problems: &mut Problems) {
+        let RecurrentConfig { hidden_size, num_layers, dropout, .. } = *self.config;
+        check_sizes(hidden_size, num_layers, dropout, problems);
+    }
 
     /// `[T, D · H]`, or `[D · H]` where steps are pooled.
-    pub fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         self.inputs(input)?;
         let width = self.directions() * self.config.hidden_size;
         Ok(match self.config.pooling {
@@ -202,12 +208,16 @@ impl Layers<'_> {
     }
 
     /// G · H (inputs + H + 2) for each direction of each layer.
-    pub fn parameter_count(&self, input: &[usize]) -> Result<u64> {
+    fn parameter_count(&self, input: &[usize]) -> Result<u64> {
         let hidden = self.config.hidden_size as u64;
         let rows = self.cell.gates() as u64 * hidden;
         let biases = if self.config.bias { 2 } else { 0 };
         // Widths are below 2²⁵, so a product with rows is below 2⁵² and no sum over the layers overflows.
         let of = |inputs: usize| rows * (inputs as u64 + hidden + biases) * self.directions() as u64;
         Ok(self.inputs(input)?.into_iter().map(of).sum())
+    }
+
+    fn build(&self, input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
+        Ok(Box::new(Recurrent::build(self, input, ordinal, init)?))
     }
 }
