@@ -44,9 +44,8 @@ fn every_loss_trains_as_pytorchs_does() {
             let parts = [train, valid].map(|part| batches(part, &[width], task, size("batch"), dtype));
             let mut model = model(MODEL, &[width], config.outputs(task).unwrap(), dtype);
             let loss = config.build();
-            let difference = differences(&mut model, &*loss, (&parts[0], &parts[1]), &case["rows"]);
+            let difference = differences(&mut model, &*loss, &parts, &case["rows"]);
             assert!(difference < most, "{name}: {difference:e} apart with {dtype:?}");
-            println!("{name}: {difference:e} apart with {dtype:?}");
         }
     }
     assert_eq!(kinds, LossConfig::KINDS.iter().copied().collect());

@@ -156,7 +156,7 @@ pub fn epoch(
 pub fn differences(
     model: &mut Model,
     loss: &dyn Loss,
-    (train, valid): (&[(Tensor, Targets)], &[(Tensor, Targets)]),
+    [train, valid]: &[Vec<(Tensor, Targets)>; 2],
     rows: &serde_json::Value,
 ) -> f64 {
     let optimizer: OptimizerConfig = read("kind = 'sgd'\nmomentum = 0.9");
@@ -199,7 +199,7 @@ fn models_of_every_kind_train_as_pytorchs_do() {
         let parts = [train, valid].map(|part| batches(part, &shape, task, number("batch"), DType::F32));
         let mut model = model(case["model"].as_str().unwrap(), &shape, CLASSES, DType::F32);
         let loss = LossConfig::default().build();
-        let difference = differences(&mut model, &*loss, (&parts[0], &parts[1]), &case["rows"]);
+        let difference = differences(&mut model, &*loss, &parts, &case["rows"]);
         assert!(difference < 1e-4, "{name}: {difference:e} apart");
         worst = worst.max(difference);
     }
