@@ -94,26 +94,29 @@ pub fn limited(gradient: &Tensor, limit: f64) -> Result<Tensor> {
 }
 
 /// Adds `gradient` to `sum`, which has the same shape and shares its storage with nothing; or puts it there, if it
-/// is the `first`.
-pub fn collect(sum: &mut Tensor, gradient: &Tensor, first: bool) -> Result<()> {
+/// is the `first`. A `factor` then multiplies what is there.
+pub fn collect(sum: &mut Tensor, gradient: &Tensor, first: bool, factor: Option<f64>) -> Result<()> {
     if sum.dims() != gradient.dims() {
         let (own, other) = (sum.dims(), gradient.dims());
         return Err(Error::Bug(format!("a gradient of shape {other:?} cannot be added to {own:?}")));
     }
     if !is_cpu(gradient) {
         *sum = if first { gradient.copy()? } else { (&*sum + gradient)? };
+        if let Some(factor) = factor {
+            *sum = sum.affine(factor, 0.0)?;
+        }
         return Ok(());
     }
     let gradient = gradient.contiguous()?;
     with_element!(gradient, T => write::<T, _>(sum, |sum| {
+        let factor = T::of(factor.unwrap_or(1.0));
         read::<T, _>(&gradient, |gradient| {
-            if first {
-                sum.copy_from_slice(gradient);
-                return;
-            }
+            let pairs = sum.iter_mut().zip(gradient);
             simd(|| {
-                for (sum, number) in sum.iter_mut().zip(gradient) {
-                    *sum += *number;
+                if first {
+                    pairs.for_each(|(sum, number)| *sum = *number * factor);
+                } else {
+                    pairs.for_each(|(sum, number)| *sum = (*sum + *number) * factor);
                 }
             });
         })
@@ -181,10 +184,14 @@ mod tests {
     fn collecting_replaces_or_adds_and_leaves_the_gradient_alone() {
         let gradient = tensor(&[1.0, 2.0, 3.0, 4.0], &[1, 2, 2]);
         let mut sum = tensor(&[9.0; 4], &[1, 2, 2]);
-        collect(&mut sum, &gradient, true).unwrap();
-        collect(&mut sum, &gradient.transpose(1, 2).unwrap(), false).unwrap();
+        collect(&mut sum, &gradient, true, None).unwrap();
+        collect(&mut sum, &gradient.transpose(1, 2).unwrap(), false, None).unwrap();
         assert_close(&numbers(&sum), &[2.0, 5.0, 5.0, 8.0], 0.0);
+        collect(&mut sum, &gradient, false, Some(0.5)).unwrap();
+        assert_close(&numbers(&sum), &[1.5, 3.5, 4.0, 6.0], 0.0);
+        collect(&mut sum, &gradient, true, Some(2.0)).unwrap();
+        assert_close(&numbers(&sum), &[2.0, 4.0, 6.0, 8.0], 0.0);
         assert_close(&numbers(&gradient), &[1.0, 2.0, 3.0, 4.0], 0.0);
-        assert!(collect(&mut sum, &tensor(&[1.0], &[1, 1]), true).is_err());
+        assert!(collect(&mut sum, &tensor(&[1.0], &[1, 1]), true, None).is_err());
     }
 }

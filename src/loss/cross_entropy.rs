@@ -18,7 +18,8 @@ pub struct CrossEntropyConfig {
     /// The part of each target that is spread evenly over all classes.
     #[schemars(range(min = 0, max = 1))]
     pub label_smoothing: f64,
-    /// How much a sample of each class counts, in the order of the classes. Default: all the same.
+    /// How much a sample of each class counts, in the order of the classes. A step of the optimizer whose samples all
+    /// count 0 has no mean loss: its gradient is 0, not NaN as in PyTorch. Default: all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(inner(range(min = 0)))]
     pub class_weights: Option<Vec<f64>>,

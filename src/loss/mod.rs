@@ -143,7 +143,8 @@ pub struct LossValue {
     /// One a run: the sum of the weights, by which the sum is divided for the mean. Without weights it is how
     /// many numbers were summed up; the means of a whole part are those of its sums.
     pub weights: Vec<f64>,
-    /// The derivative of the batch's mean loss by the outputs, of their shape, if it was wanted.
+    /// The derivative of the batch's mean loss by the outputs, of their shape, if it was wanted; that of the sum for
+    /// a run whose weight is 0, as it has no mean.
     pub gradient: Option<Tensor>,
 }
 

@@ -20,8 +20,9 @@ pub struct TrainConfig {
     pub shuffle: bool,
     /// Whether a last batch that is not full is left out.
     pub drop_last: bool,
-    /// Batches whose gradients make one step of the optimizer: their mean, in which every sample counts the same, so
-    /// that two batches of 16 do what one of 32 does. (Batch norm and dropout still see each batch alone.)
+    /// Batches whose gradients make one step of the optimizer: the gradient of their mean loss, in which every sample
+    /// counts as `loss` weighs it, so that two batches of 16 do what one of 32 does. (Batch norm and dropout still see
+    /// each batch alone.)
     #[schemars(range(min = 1))]
     pub accumulate: usize,
     /// The largest L2 norm that the gradient by all parameters together may have; a larger one is scaled down.

@@ -37,7 +37,7 @@ pub struct StepRow {
     pub step: u64,
     /// The learning rate of the step, of the parameters in no group.
     pub lr: f64,
-    /// The mean loss of the step's samples before it, in training mode.
+    /// The mean loss of the step's samples before it, in training mode; not finite where they weigh nothing.
     pub loss: f64,
     /// The L2 norm of the gradient by all trainable parameters, before any limit.
     pub gradient_norm: f64,

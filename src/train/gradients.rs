@@ -4,11 +4,21 @@ use candle_core::Tensor;
 
 use super::config::TrainConfig;
 use crate::kernel::gradient::{collect, limited, scaled, square_sums};
-use crate::model::Parameter;
+use crate::loss::LossValue;
+use crate::model::{Model, Parameter};
 use crate::{Error, Result};
 
 /// Added to the norm that a gradient is divided by, as in `torch.nn.utils.clip_grad_norm_`.
 const NORM_EPS: f64 = 1e-6;
+
+/// Where a batch stands among those of its step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Whether none came before.
+    pub is_first: bool,
+    /// Of the last batch: the weight of all of them, this one included.
+    pub whole: Option<f64>,
+}
 
 /// See the module.
 pub(super) struct Gradients {
@@ -23,20 +33,51 @@ impl Gradients {
         Self { clip_norm: config.clip_grad_norm, clip_value: config.clip_grad_value, sums: Vec::new() }
     }
 
-    /// Adds the gradients that the last backward pass left to those of the batches before, unless it is the `first`.
-    pub fn collect(&mut self, weights: &[&Parameter], first: bool) -> Result<()> {
+    /// Leaves the gradient of a step's mean loss with `model` behind the last of the step's batches; `found` is what
+    /// the loss found on the outputs of one of them, of a single run.
+    ///
+    /// The mean is that over all samples of the step, each with its weight, as if they were one batch. A step that
+    /// weighs nothing has a gradient of 0.
+    ///
+    /// # Errors
+    /// [`Error::Bug`] if the loss was not asked for its gradient.
+    pub fn backward(&mut self, model: &mut Model, found: &LossValue, place: Place) -> Result<()> {
+        let gradient = found.gradient.as_ref();
+        let gradient = gradient.ok_or_else(|| Error::Bug("the loss gave no gradient".into()))?;
+        let weight: f64 = found.weights.iter().sum();
+        if place.is_first && place.whole.is_some() {
+            return if weight > 0.0 {
+                model.backward(gradient)
+            } else {
+                model.backward(&gradient.affine(0.0, 0.0)?)
+            };
+        }
+        // The weight of the whole is known at the last batch only: until then the gradients are those of sums.
+        let of_sum = if weight > 0.0 { gradient.affine(weight, 0.0)? } else { gradient.clone() };
+        model.backward(&of_sum)?;
+        let factor = place.whole.map(|whole| if whole > 0.0 { 1.0 / whole } else { 0.0 });
+        self.collect(&model.weights(), place.is_first, factor)?;
+        if place.whole.is_some() {
+            self.hand_over(&mut model.weights_mut());
+        }
+        Ok(())
+    }
+
+    /// Adds the gradients that the last backward pass left to those of the batches before, unless it is the `first`;
+    /// a `factor` then multiplies all of them.
+    fn collect(&mut self, weights: &[&Parameter], first: bool, factor: Option<f64>) -> Result<()> {
         let trainable = || weights.iter().filter(|one| one.trainable);
         if self.sums.is_empty() {
             self.sums = trainable().map(|one| Ok(one.value.zeros_like()?)).collect::<Result<_>>()?;
         }
         for (sum, one) in self.sums.iter_mut().zip(trainable()) {
-            collect(sum, gradient_of(one)?, first)?;
+            collect(sum, gradient_of(one)?, first, factor)?;
         }
         Ok(())
     }
 
     /// Gives the parameters the sums of what was collected.
-    pub fn hand_over(&self, weights: &mut [&mut Parameter]) {
+    fn hand_over(&self, weights: &mut [&mut Parameter]) {
         let trainable = weights.iter_mut().filter(|one| one.trainable);
         for (one, sum) in trainable.zip(&self.sums) {
             one.gradient = Some(sum.clone());
@@ -98,8 +139,16 @@ fn gradient_of(parameter: &Parameter) -> Result<&Tensor> {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{DType, Device};
+    use serde::de::DeserializeOwned;
+
     use super::*;
-    use crate::kernel::checks::{assert_close, numbers, tensor};
+    use crate::kernel::checks::{assert_close, normal, numbers, tensor};
+    use crate::loss::LossConfig;
+    use crate::model::{ModelConfig, Pass};
+    use crate::optimizer::{OptimizerConfig, Pace};
+    use crate::setting;
+    use crate::target::Targets;
 
     fn parameters() -> Vec<Parameter> {
         let with = |gradient: &[f64], shape: &[usize]| {
@@ -167,11 +216,95 @@ mod tests {
             for first in [true, false] {
                 own[0].gradient = Some(tensor(&[1.0, 2.0], &[1, 2]));
                 own[2].gradient = Some(tensor(&[if first { 3.0 } else { 4.0 }], &[1, 1]));
-                gradients.collect(&own.iter().collect::<Vec<_>>(), first).unwrap();
+                let factor = (!first).then_some(0.5);
+                gradients.collect(&own.iter().collect::<Vec<_>>(), first, factor).unwrap();
             }
             gradients.hand_over(&mut own.iter_mut().collect::<Vec<_>>());
             let all: Vec<f64> = own.iter().flat_map(|one| numbers(one.gradient.as_ref().unwrap())).collect();
-            assert_eq!(all, [2.0, 4.0, 100.0, 7.0]);
+            assert_eq!(all, [1.0, 2.0, 100.0, 3.5]);
+        }
+    }
+
+    const SAMPLES: usize = 75;
+    const STEP: usize = 32;
+
+    fn read<T: DeserializeOwned>(text: &str) -> T {
+        setting::read(&toml::Value::Table(toml::from_str(text).unwrap())).unwrap()
+    }
+
+    /// The weights in f64 behind two epochs of steps over [`STEP`] samples, in batches of `size`.
+    fn trained(loss: &str, size: usize) -> Vec<f64> {
+        let config: ModelConfig =
+            read("kind = 'mlp'\nhidden = [6]\nactivation = 'tanh'\nregularizer = 'none'");
+        let shape = [5].as_slice().into();
+        let mut model = Model::build(&config, &shape, 4, 0, DType::F64, &Device::Cpu).unwrap();
+        let optimizer: OptimizerConfig = read("kind = 'sgd'\nmomentum = 0.9");
+        let mut optimizer = optimizer.build(&model.parameters(), false).unwrap();
+        let loss = read::<LossConfig>(loss);
+        let mut gradients = Gradients::new(&TrainConfig::default());
+        let inputs = normal(1, &[1, SAMPLES, 5], DType::F64);
+        // Whole batches of 8 are of the class 2; the last step has 11 samples, its last batch 3.
+        let classes: Vec<u32> = (0..SAMPLES as u32)
+            .map(|n| if (16..24).contains(&n) || n >= 72 { 2 } else { n * n % 7 % 4 })
+            .collect();
+        for _ in 0..2 {
+            for start in (0..SAMPLES).step_by(STEP) {
+                let end = SAMPLES.min(start + STEP);
+                let mut whole = 0.0;
+                for first in (start..end).step_by(size) {
+                    let count = size.min(end - first);
+                    let pass = Pass::training(&[0], 0);
+                    let outputs = model.forward(&inputs.narrow(1, first, count).unwrap(), &pass).unwrap();
+                    let targets = Targets::Classes(classes[first..][..count].to_vec());
+                    let found = loss.as_loss().evaluate(&outputs, &targets, true).unwrap();
+                    whole += found.weights[0];
+                    let is_last = first + count == end;
+                    let place = Place { is_first: first == start, whole: is_last.then_some(whole) };
+                    gradients.backward(&mut model, &found, place).unwrap();
+                }
+                optimizer.step(&mut model.weights_mut(), &[Pace { rate: 0.1, momentum: None }]).unwrap();
+            }
+        }
+        model.weights().into_iter().flat_map(|one| numbers(&one.value)).collect()
+    }
+
+    #[test]
+    fn a_step_in_batches_is_that_of_one_large_batch() {
+        let losses = [
+            "",
+            "class_weights = [0.5, 2.0, 0.0, 1.25]",
+            "class_weights = [0.5, 2.0, 0.0, 1.25]\nlabel_smoothing = 0.3",
+            "class_weights = [1e-3, 1.0, 1e3, 2.0]\nlabel_smoothing = 0.1",
+            "kind = 'bce_with_logits'\npos_weight = [0.5, 2.0, 1.0, 3.0]",
+        ];
+        for loss in losses {
+            let whole = trained(loss, STEP);
+            assert!(whole.iter().all(|number| number.is_finite()));
+            for size in [1, 8, 24] {
+                assert_close(&trained(loss, size), &whole, 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_that_weighs_nothing_has_no_gradient() {
+        let config: ModelConfig = read("kind = 'mlp'\nhidden = [6]\nregularizer = 'none'");
+        let shape = [5].as_slice().into();
+        let mut model = Model::build(&config, &shape, 3, 0, DType::F64, &Device::Cpu).unwrap();
+        let loss = read::<LossConfig>("class_weights = [1, 0, 1]\nlabel_smoothing = 0.1");
+        let inputs = normal(1, &[1, 4, 5], DType::F64);
+        let targets = Targets::Classes(vec![1; 4]);
+        let mut gradients = Gradients::new(&TrainConfig::default());
+        for batches in [1, 2] {
+            for index in 0..batches {
+                let outputs = model.forward(&inputs, &Pass::training(&[0], 0)).unwrap();
+                let found = loss.as_loss().evaluate(&outputs, &targets, true).unwrap();
+                assert!(found.weights == [0.0] && found.sums[0] > 0.0);
+                let place = Place { is_first: index == 0, whole: (index + 1 == batches).then_some(0.0) };
+                gradients.backward(&mut model, &found, place).unwrap();
+            }
+            let left = model.weights().into_iter().flat_map(|one| numbers(one.gradient.as_ref().unwrap()));
+            assert!(left.into_iter().all(|number| number == 0.0));
         }
     }
 }

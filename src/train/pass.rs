@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use super::evaluate::Tally;
 use super::event::{Event, Observer, StepRow};
+use super::gradients::Place;
 use super::trainer::Trainer;
+use crate::Result;
 use crate::data::augment::Draw;
 use crate::model::Pass;
 use crate::rng::{Purpose, Stream};
-use crate::{Error, Result};
 
 impl Trainer<'_> {
     /// The optimizer's steps of an epoch, from 1; what the observer answered to them.
@@ -42,36 +43,26 @@ impl Trainer<'_> {
         Ok((tally, flow))
     }
 
-    /// Leaves the gradient of the mean loss over `rows` with the model, taken batch by batch; gives that mean.
+    /// Leaves the gradient of the mean loss over `rows` with the model, taken batch by batch; gives that mean, which is
+    /// no finite number where no row weighs anything.
     ///
     /// `batches` counts them through the whole training: random masks depend on it.
     fn learn(&mut self, rows: &[u32], draw: Draw, batches: &mut u64, tally: &mut Tally) -> Result<f64> {
-        let size = self.setup.train.batch_size;
-        let is_one_batch = rows.len() <= size;
+        let parts = rows.chunks(self.setup.train.batch_size);
+        let count = parts.len();
         let (mut sum, mut weight) = (0.0, 0.0);
-        for (index, batch_rows) in rows.chunks(size).enumerate() {
+        for (index, batch_rows) in parts.enumerate() {
             let batch = self.setup.data.gather_to_train(batch_rows, draw, self.setup.device)?;
             let seeds = [self.setup.seed];
             let pass = Pass::training(&seeds, *batches).with_lengths(batch.inputs.lengths.as_deref());
             let outputs = self.model.forward(&batch.inputs.values, &pass)?;
             let value = self.loss.evaluate(&outputs, &batch.targets, true)?;
-            let gradient = value.gradient.as_ref();
-            let gradient = gradient.ok_or_else(|| Error::Bug("the loss gave no gradient".into()))?;
-            if is_one_batch {
-                self.model.backward(gradient)?;
-            } else {
-                // A batch's mean counts by its samples, so that what is collected is the mean over all of them.
-                let share = batch_rows.len() as f64 / rows.len() as f64;
-                self.model.backward(&gradient.affine(share, 0.0)?)?;
-                self.stepper.gradients.collect(&self.model.weights(), index == 0)?;
-            }
             sum += value.sums.iter().sum::<f64>();
             weight += value.weights.iter().sum::<f64>();
+            let place = Place { is_first: index == 0, whole: (index + 1 == count).then_some(weight) };
+            self.stepper.gradients.backward(&mut self.model, &value, place)?;
             tally.add(self.loss, &value, &outputs, &batch.targets)?;
             *batches += 1;
-        }
-        if !is_one_batch {
-            self.stepper.gradients.hand_over(&mut self.model.weights_mut());
         }
         Ok(sum / weight)
     }

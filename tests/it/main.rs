@@ -14,6 +14,7 @@ mod fuzzing;
 mod help;
 mod init;
 mod layering;
+mod losses;
 mod metrics;
 mod optimizers;
 mod parity;

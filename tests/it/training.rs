@@ -28,6 +28,18 @@ fn trained(workplace: &Workplace, name: &str, settings: &[&str]) -> std::path::P
     workplace.only_run(name)
 }
 
+/// How far apart the losses of two runs are, relative to those of the first, at most.
+fn losses_apart(whole: &Path, parts: &Path) -> f64 {
+    let losses = |run| ["train_loss", "valid_loss"].map(|of| column(run, "metrics.csv", of)).concat();
+    let (whole, parts) = (losses(whole), losses(parts));
+    assert_eq!((whole.len(), parts.len()), (4, 4));
+    let pairs = whole.iter().zip(&parts);
+    pairs.map(|(one, other)| (one - other).abs() / one).fold(0.0, |most, apart| {
+        assert!(apart.is_finite(), "{whole:?} and {parts:?}");
+        apart.max(most)
+    })
+}
+
 #[test]
 fn small_batches_that_are_accumulated_train_as_large_ones() {
     let workplace = Workplace::new();
@@ -38,15 +50,40 @@ fn small_batches_that_are_accumulated_train_as_large_ones() {
         // 1,078 samples: the last step has fewer, and of 33 too.
         let steps = if name == "thirds" { [33.0, 66.0] } else { [34.0, 68.0] };
         assert_eq!(column(&parts, "metrics.csv", "step"), steps);
-        for of in ["train_loss", "valid_loss"] {
-            let pairs = column(&whole, "metrics.csv", of).into_iter().zip(column(&parts, "metrics.csv", of));
-            for (one, other) in pairs {
-                let apart = (one - other).abs() / one;
-                // Steps over other samples come near, the same steps to the rounding of f32.
-                let most = if name == "thirds" { 0.1 } else { 2e-5 };
-                assert!(apart < most, "{name}: {of} {one} and {other}: {apart:e} apart");
-            }
-        }
+        // Steps over other samples come near, the same steps to the rounding of f32.
+        let most = if name == "thirds" { 0.1 } else { 2e-5 };
+        let apart = losses_apart(&whole, &parts);
+        assert!(apart < most, "{name}: {apart:e} apart");
+    }
+}
+
+#[test]
+fn accumulated_batches_count_by_the_weights_of_their_classes() {
+    let workplace = Workplace::new();
+    // Batches of one sample often weigh nothing, and with smoothing move the other classes nevertheless.
+    let loss = "loss={ label_smoothing = 0.1, class_weights = [3, 0.1, 0, 1, 1, 1, 0.5, 0, 2, 5] }";
+    let whole = trained(&workplace, "whole", &[loss]);
+    for (name, size, accumulate) in [("quarters", 8, 4), ("ones", 1, 32)] {
+        let settings = [format!("train.batch_size={size}"), format!("train.accumulate={accumulate}")];
+        let parts = trained(&workplace, name, &[loss, &settings[0], &settings[1]]);
+        let apart = losses_apart(&whole, &parts);
+        assert!(apart < 2e-5, "{name}: {apart:e} apart");
+    }
+}
+
+#[test]
+fn steps_in_which_no_sample_counts_have_no_gradient() {
+    let workplace = Workplace::new();
+    let loss = "loss={ label_smoothing = 0.1, class_weights = [1, 1, 1, 1, 1, 0, 0, 0, 0, 0] }";
+    for (name, size, accumulate) in [("alone", 1, 1), ("pairs", 1, 2)] {
+        let settings = [format!("train.batch_size={size}"), format!("train.accumulate={accumulate}")];
+        let run = trained(&workplace, name, &[loss, &settings[0], &settings[1], "train.log_every=1"]);
+        assert_eq!(record(&run)["status"], "completed");
+        let pairs =
+            column(&run, "steps.csv", "loss").into_iter().zip(column(&run, "steps.csv", "gradient_norm"));
+        let (none, some): (Vec<_>, Vec<_>) = pairs.partition(|(loss, _)| !loss.is_finite());
+        assert!(none.len() > 100 && some.len() > 100, "{} and {}", none.len(), some.len());
+        assert!(none.iter().all(|(_, norm)| *norm == 0.0) && some.iter().all(|(_, norm)| *norm > 0.0));
     }
 }
 

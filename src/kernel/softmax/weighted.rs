@@ -19,8 +19,9 @@ pub struct Weighting<'a> {
 /// With p = softmax(outputs) of a row and t its target: the sum over the rows of
 /// (1 − ε) wₜ (−ln pₜ) + (ε / C) Σ w (−ln p), in nats, and beside it the sum of wₜ over each run's rows.
 ///
-/// The mean whose gradient is given is the one sum divided by the other, as in `torch.nn.CrossEntropyLoss`;
-/// where no row weighs anything, the gradient is 0. A NaN in a row makes its run's sum NaN.
+/// The mean whose gradient is given is the one sum divided by the other, as in `torch.nn.CrossEntropyLoss`. Where no
+/// row weighs anything there is no mean, and the gradient is that of the sum: 0 without smoothing, but with it the
+/// other classes count for such rows too. A NaN in a row makes its run's sum NaN.
 ///
 /// # Errors
 /// [`Error::Request`] for a target or a number of weights that does not fit C.
@@ -75,9 +76,9 @@ impl Terms {
     }
 }
 
-/// What the gradient of a run's sum is multiplied by for that of its mean.
+/// What the gradient of a run's sum is multiplied by for that of its mean, if it has one.
 fn share(weight: f64) -> f64 {
-    if weight > 0.0 { 1.0 / weight } else { 0.0 }
+    if weight > 0.0 { 1.0 / weight } else { 1.0 }
 }
 
 fn slices<T: Element>(
@@ -221,7 +222,27 @@ mod tests {
     }
 
     #[test]
-    fn samples_without_weight_move_nothing() {
+    fn samples_without_weight_have_the_gradient_of_their_sum() {
+        let outputs = normal(8, &[2, 3, 5], DType::F64);
+        let targets = [2, 2, 2, 0, 2, 1];
+        let weighting = Weighting { classes: Some(&WEIGHTS), smoothing: 0.3 };
+        let of = |outputs: &Tensor, want| weighted_cross_entropy(outputs, &targets, weighting, want).unwrap();
+        let (found, weights) = of(&outputs, true);
+        assert_close(&weights, &[0.0, 2.5], 0.0);
+        // The first run weighs nothing, the second 2.5.
+        let expected = differences(&outputs, |moved| {
+            let sums = of(moved, false).0.sums;
+            sums[0] + sums[1] / 2.5
+        });
+        let gradient = found.gradient.unwrap();
+        assert_close(&numbers(&gradient), &expected, 1e-9);
+        let terms = Terms::new(5, weighting).unwrap();
+        let right = composed(&outputs, &targets, &terms, &weights, true).unwrap();
+        assert_same(&gradient, &right.gradient.unwrap(), 1e-13);
+    }
+
+    #[test]
+    fn samples_without_weight_move_nothing_without_smoothing() {
         let outputs = normal(6, &[1, 2, 5], DType::F32);
         let (found, weights) = weighted_cross_entropy(&outputs, &[2, 2], CASES[2], true).unwrap();
         assert_close(&found.sums, &[0.0], 0.0);
