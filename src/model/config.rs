@@ -113,6 +113,7 @@ impl ArchitectureConfig {
             Self::Mlp(config) => Ok(config.layers(numbers(input, "an mlp")?, outputs)),
             Self::Cnn(config) => {
                 numbers(input, "a cnn")?;
+                CnnConfig::check_images(input)?;
                 Ok(config.layers(outputs))
             }
             Self::Sequential(config) => config.layers(input, outputs),

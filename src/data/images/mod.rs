@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use decode::{format, planes, read};
-pub(super) use tree::{ClassFolder, classes, files, has_folders};
+pub(super) use decode::{NO_PICTURE, format, planes, read};
+pub(super) use tree::{ClassFolder, classes, files, has_folders, is_named_as_image};
 
 use super::dataset::{Dataset, Samples};
 use super::file::Peeked;

@@ -4,7 +4,7 @@ use super::super::csv::{ClassIndex, finite, unknown};
 use super::super::file::Peeked;
 use super::super::labels::Labels;
 use super::super::records::{FileRecords, shortened};
-use super::super::table::TablePreprocessing;
+use super::super::table::{TablePreprocessing, is_missing};
 use super::{RawRow, RawSample};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -104,7 +104,10 @@ impl LabelledRows {
             }
             Labels::Target(_) => {
                 let value = finite(field).map(|value| value as f32).filter(|value| value.is_finite());
-                let reason = || format!("has \"{}\", which is not a finite number", shortened(field));
+                let reason = || match is_missing(field) {
+                    true => "has no value".to_owned(),
+                    false => format!("has \"{}\", which is not a finite number", shortened(field)),
+                };
                 value.map(Target::Value).ok_or_else(reason)
             }
         };
