@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(config(folder.path()).load().unwrap().labels.classes(), ["also_cat", "cat", "dog"]);
         link("../..", "dog/more/up");
         let error = refused(&config(folder.path()));
-        assert!(error.contains("is a link to a folder that it lies in"), "{error}");
+        assert!(error.contains("to a folder that it lies in; remove the link"), "{error}");
         std::fs::remove_file(folder.path().join("dog/more/up")).unwrap();
         link("nowhere.png", "dog/lost.png");
         assert!(refused(&config(folder.path())).ends_with("lost.png: there is no such file"));

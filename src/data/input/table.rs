@@ -218,9 +218,7 @@ mod tests {
         let numbers = preprocessing("error", "a,y\n1,1.5\n3,2\n");
         assert_eq!(targets(&numbers, "y,a\n7,2\n").unwrap(), [Target::Value(7.0)]);
         assert!(
-            targets(&numbers, "y,a\n?,2\n")
-                .unwrap_err()
-                .starts_with("F: line 2 has \"?\", which is not a finite")
+            targets(&numbers, "y,a\n?,2\n").unwrap_err().starts_with("F: line 2 has no value (in column")
         );
     }
 
