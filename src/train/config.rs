@@ -13,7 +13,7 @@ pub struct TrainConfig {
     /// Passes over the training part.
     #[schemars(range(min = 1))]
     pub epochs: usize,
-    /// Samples a step.
+    /// Samples a step. Batch norm cannot train on a batch of one sample, the last batch included.
     #[schemars(range(min = 1))]
     pub batch_size: usize,
     /// Whether every epoch draws a new order.

@@ -28,7 +28,8 @@ fn rows(row: impl Fn(usize) -> String) -> String {
 }
 
 fn texts() -> String {
-    let line = |row: usize| format!("word {row} here,{}\n", if row % 2 == 0 { "neg" } else { "pos" });
+    let line =
+        |row: usize| format!("word {row} here,{}\n", if row.is_multiple_of(2) { "neg" } else { "pos" });
     (0..20).map(line).fold("text,y\n".to_owned(), |text, line| text + &line)
 }
 
@@ -42,7 +43,7 @@ fn png(side: u32, shade: u8) -> Vec<u8> {
 /// `dims` and then as many bytes, each of them its place modulo `modulus`.
 fn idx(dims: &[u32], modulus: usize) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, dims.len() as u8];
-    dims.iter().for_each(|size| bytes.extend(size.to_be_bytes()));
+    bytes.extend(dims.iter().flat_map(|size| size.to_be_bytes()));
     let count: u32 = dims.iter().product();
     bytes.extend((0..count as usize).map(|place| (place % modulus) as u8));
     bytes
@@ -273,7 +274,7 @@ fn a_monitor_that_is_never_a_number_leaves_a_whole_run() {
 fn all_missing_columns() {
     let mut said = Said::new();
     let experiment = format!("{TABLE}{MLP}");
-    let kind = |row: usize| if row % 2 == 0 { "p" } else { "q" };
+    let kind = |row: usize| if row.is_multiple_of(2) { "p" } else { "q" };
     said.workplace.write("d.csv", rows(|row| format!("{row},NA,{}", kind(row))));
     said.refused(&experiment, &[]);
     said.refused(&experiment, &["data.missing=median"]);

@@ -104,9 +104,11 @@ impl LabelledRows {
             }
             Labels::Target(_) => {
                 let value = finite(field).map(|value| value as f32).filter(|value| value.is_finite());
-                let reason = || match is_missing(field) {
-                    true => "has no value".to_owned(),
-                    false => format!("has \"{}\", which is not a finite number", shortened(field)),
+                let reason = || {
+                    if is_missing(field) {
+                        return "has no value".to_owned();
+                    }
+                    format!("has \"{}\", which is not a finite number", shortened(field))
                 };
                 value.map(Target::Value).ok_or_else(reason)
             }
