@@ -25,7 +25,9 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
     // Half of an answer is none: everything that was named must be there before the first line is written.
     for path in &args.inputs {
         if let Err(error) = std::fs::metadata(path) {
-            return Err(Error::unreadable(path, error.to_string()));
+            let absent = error.kind() == std::io::ErrorKind::NotFound;
+            let reason = if absent { "there is no such file".to_owned() } else { error.to_string() };
+            return Err(Error::unreadable(path, reason));
         }
     }
     let device = args.device.open()?;

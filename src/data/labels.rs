@@ -75,7 +75,7 @@ pub(super) fn class_of(classes: &[String], name: &str) -> Option<u32> {
 }
 
 /// The first of the names of classes, for a message.
-pub(super) fn shown_classes(classes: &[String]) -> String {
+pub fn shown_classes(classes: &[String]) -> String {
     let shown = classes.iter().take(MOST_SHOWN).map(String::as_str);
     shown.chain((classes.len() > MOST_SHOWN).then_some("…")).collect::<Vec<_>>().join(", ")
 }

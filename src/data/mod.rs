@@ -45,7 +45,7 @@ pub use fashion_mnist::FashionMnistConfig;
 pub use idx::IdxConfig;
 pub use image::{ImageTransform, Images, Normalize};
 pub use images::ImagesConfig;
-pub use labels::Labels;
+pub use labels::{Labels, shown_classes};
 pub use mnist::MnistConfig;
 pub use prepared::Prepared;
 pub use preprocessing::{Preprocessing, Transform};

@@ -105,6 +105,20 @@ impl Prepared {
         self.preprocessing.classes()
     }
 
+    /// The classes that no sample of a part is of, in their order; none where the targets are numbers.
+    pub fn classes_without_samples(&self, part: &Part) -> Result<Vec<String>> {
+        let classes = self.classes();
+        if classes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut found = vec![false; classes.len()];
+        for class in self.targets(part.set, &part.rows)?.classes()? {
+            found[*class as usize] = true;
+        }
+        let absent = classes.iter().zip(found).filter(|(_, found)| !found);
+        Ok(absent.map(|(class, _)| class.clone()).collect())
+    }
+
     /// The samples themselves, those that no part has among them.
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
@@ -196,6 +210,16 @@ mod tests {
         let data = prepared("limit = 2").unwrap();
         assert_eq!(data.split.train.rows, [0, 1]);
         assert_eq!(prepared("limit = 100").unwrap().split.train.len(), 6);
+    }
+
+    #[test]
+    fn classes_that_a_part_is_without_are_named() {
+        let data = prepared("limit = 2").unwrap();
+        assert_eq!(data.classes_without_samples(&data.split.train).unwrap(), ["c"]);
+        let data = prepared("classes = ['c', 0]\nlimit = 1").unwrap();
+        assert_eq!(data.classes_without_samples(&data.split.train).unwrap(), ["c"]);
+        let all = prepared("").unwrap();
+        assert!(all.classes_without_samples(&all.split.train).unwrap().is_empty());
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl ArchitectureConfig {
             Self::Mlp(config) => Ok(config.layers(numbers(input, "an mlp")?, outputs)),
             Self::Cnn(config) => {
                 numbers(input, "a cnn")?;
+                CnnConfig::check_images(input)?;
                 Ok(config.layers(outputs))
             }
             Self::Sequential(config) => config.layers(input, outputs),
@@ -187,7 +188,14 @@ impl ModelConfig {
     /// The shape of an output sample.
     fn walk(&self, input: &SampleShape, outputs: usize, visit: &mut Visit<'_>) -> Result<Vec<usize>> {
         let layers = self.kind.layers(input, outputs)?;
-        shapes::walk(&layers, self.kind.list(), &self.kind.first_shape(input), visit)
+        let walked = shapes::walk(&layers, self.kind.list(), &self.kind.first_shape(input), visit);
+        walked.map_err(|error| match (&self.kind, error) {
+            // Its layers stand in no file: the keys that they come from are to be changed.
+            (ArchitectureConfig::Cnn(_), Error::Request(reason)) => Error::Request(format!(
+                "{reason}; `model.channels`, `kernel_size`, `padding` and `pool` decide what becomes of an image"
+            )),
+            (_, other) => other,
+        })
     }
 }
 

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+
 use super::library::Library;
 use super::spec::RunSpec;
-use crate::data::Prepared;
+use crate::config::RunConfig;
+use crate::data::{Prepared, shown_classes};
 use crate::setting::Excerpt;
 use crate::{Error, Result};
 
@@ -61,19 +64,72 @@ fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(
         return Err(Refusal { reason, file: config.model.common.weights.clone() });
     }
     library.check_groups(config, &shape, outputs)?;
-    let (samples, batch) = (data.split.train.len(), config.train.batch_size);
+    check_batches(config, data.split.train.len(), config.model.needs_two_samples(&shape, outputs)?)?;
+    check_monitors(config, data)
+}
+
+/// Whether there are batches, and large enough ones.
+fn check_batches(config: &RunConfig, samples: usize, needs_two: bool) -> Result<(), Refusal> {
+    let batch = config.train.batch_size;
     if config.train.drop_last && samples < batch {
-        let reason =
-            format!("train.drop_last leaves no batch: {samples} training samples, batches of {batch}");
-        return Err(reason.into());
-    }
-    let last = if config.train.drop_last { batch } else { samples % batch };
-    if (last == 1 || batch == 1) && config.model.needs_two_samples(&shape, outputs)? {
         let reason = format!(
-            "batch norm cannot train on a single sample, and the last of the batches of {batch} from {samples} \
-             samples has one; change train.batch_size or set train.drop_last = true"
+            "train.drop_last leaves no batch: {samples} training samples, batches of {batch}; lower train.batch_size"
         );
         return Err(reason.into());
     }
+    let last = if config.train.drop_last { batch } else { samples % batch };
+    if !needs_two || (last != 1 && batch != 1) {
+        return Ok(());
+    }
+    let why = if samples == 1 {
+        ", and there is no more to train on; widen data.split.train or data.limit".to_owned()
+    } else if batch == 1 {
+        "; set train.batch_size to 2 or more".to_owned()
+    } else {
+        format!(
+            ", and the last of the batches of {batch} from {samples} samples has one; change train.batch_size or \
+             set train.drop_last = true"
+        )
+    };
+    Err(format!("batch norm cannot train on a single sample{why}").into())
+}
+
+/// Whether what is watched is ever a number: the area under the curve needs samples of every class.
+fn check_monitors(config: &RunConfig, data: &Prepared) -> Result<(), Refusal> {
+    let stopping = config.train.early_stopping.as_ref().and_then(|stopping| stopping.monitor.as_deref());
+    let watched =
+        [("train.monitor", config.train.monitor.as_deref()), ("train.early_stopping.monitor", stopping)];
+    let parts = [("train_auc", Some(&data.split.train)), ("valid_auc", data.split.valid.as_ref())];
+    for (key, column) in watched {
+        let Some((column, Some(part))) = parts.iter().find(|(name, _)| Some(*name) == column) else {
+            continue;
+        };
+        if let Some(class) = data.classes_without_samples(part)?.first() {
+            let reason = format!(
+                "`{key}` is \"{column}\", which is no number: none of the {} samples that it is measured on is of \
+                 the class \"{class}\"; change `data.split` (`stratify = true` gives each part its share) or \
+                 monitor another column",
+                part.len()
+            );
+            return Err(reason.into());
+        }
+    }
     Ok(())
+}
+
+/// What the user should know of data that is trained on all the same, a line each: classes that cannot be learned.
+pub fn notes<'a>(prepared: impl IntoIterator<Item = &'a Prepared>) -> Result<Vec<String>> {
+    let mut notes = IndexSet::new();
+    for data in prepared {
+        let absent = data.classes_without_samples(&data.split.train)?;
+        if !absent.is_empty() {
+            let classes = if absent.len() == 1 { "class" } else { "classes" };
+            notes.insert(format!(
+                "no training sample is of the {classes} {}: a model cannot learn it; `data.split` says which samples \
+                 train, `data.classes` which classes there are",
+                shown_classes(&absent)
+            ));
+        }
+    }
+    Ok(notes.into_iter().collect())
 }

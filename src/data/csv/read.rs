@@ -225,6 +225,9 @@ fn targets(fields: &Fields, column: usize, labels: &Labels, missing: Missing) ->
 
 /// Says of a target that it is none of the classes.
 pub(in crate::data) fn unknown(field: &str, classes: &[String]) -> String {
+    if is_missing(field) {
+        return "has no value".to_owned();
+    }
     let known: Vec<String> = classes.iter().take(LISTED).map(|class| shortened(class)).collect();
     let more = if known.len() < classes.len() { ", …" } else { "" };
     format!("has \"{}\", which is not one of the classes: {}{more}", shortened(field), known.join(", "))

@@ -15,6 +15,8 @@ const LARGEST_FILE: u64 = 64 << 20;
 const LONGEST_SIDE: u32 = 8192;
 /// Bytes of memory that unpacking may take.
 const LARGEST_IMAGE: u64 = 256 << 20;
+/// What is said of a file that begins as no image does.
+pub(in super::super) const NO_PICTURE: &str = "is neither a PNG nor a JPEG, or it is damaged";
 /// Marks in a JPEG: the start of the packed pixels of a scan, and the end of the image.
 const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
@@ -35,8 +37,11 @@ pub(in super::super) fn format(head: &[u8]) -> Option<ImageFormat> {
 pub(in super::super) fn read(file: Peeked) -> Result<DynamicImage> {
     let path = file.path.clone();
     let refuse = |reason: String| Error::unreadable(&path, reason);
+    if file.head.is_empty() {
+        return Err(refuse("is empty".into()));
+    }
     let Some(format) = format(&file.head) else {
-        return Err(refuse("is neither a PNG nor a JPEG, or it is damaged".into()));
+        return Err(refuse(NO_PICTURE.into()));
     };
     let mut bytes = Vec::new();
     file.into_stored()

@@ -145,6 +145,10 @@ pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<Label
             Err(_) if images::has_folders(path) => {
                 return picture::labelled(images::classes(path)?, image, classes);
             }
+            Err(_) if !images::files(path)?.is_empty() => {
+                let reason = "holds images, but no folder for each class that tells what they are of";
+                return Err(Error::unreadable(path, reason));
+            }
             found => found?,
         };
         let (images, labels) = files.evaluation_pair();
@@ -206,6 +210,7 @@ fn kind(file: &Peeked) -> Result<Kind> {
             refuse(format!("is packed with gzip but holds no IDX; unpack it, or give {known}"))
         }
         [] => refuse("is empty".into()),
+        _ if images::is_named_as_image(&file.path) => refuse(images::NO_PICTURE.into()),
         _ if name.eq_ignore_ascii_case("csv") || is_text(&head) => Ok(Kind::Csv),
         _ => refuse(format!("is of no kind that can be read: expected {known}")),
     }

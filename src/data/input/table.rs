@@ -4,7 +4,7 @@ use super::super::csv::{ClassIndex, finite, unknown};
 use super::super::file::Peeked;
 use super::super::labels::Labels;
 use super::super::records::{FileRecords, shortened};
-use super::super::table::TablePreprocessing;
+use super::super::table::{TablePreprocessing, is_missing};
 use super::{RawRow, RawSample};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -104,7 +104,12 @@ impl LabelledRows {
             }
             Labels::Target(_) => {
                 let value = finite(field).map(|value| value as f32).filter(|value| value.is_finite());
-                let reason = || format!("has \"{}\", which is not a finite number", shortened(field));
+                let reason = || {
+                    if is_missing(field) {
+                        return "has no value".to_owned();
+                    }
+                    format!("has \"{}\", which is not a finite number", shortened(field))
+                };
                 value.map(Target::Value).ok_or_else(reason)
             }
         };
@@ -215,9 +220,7 @@ mod tests {
         let numbers = preprocessing("error", "a,y\n1,1.5\n3,2\n");
         assert_eq!(targets(&numbers, "y,a\n7,2\n").unwrap(), [Target::Value(7.0)]);
         assert!(
-            targets(&numbers, "y,a\n?,2\n")
-                .unwrap_err()
-                .starts_with("F: line 2 has \"?\", which is not a finite")
+            targets(&numbers, "y,a\n?,2\n").unwrap_err().starts_with("F: line 2 has no value (in column")
         );
     }
 

@@ -127,6 +127,9 @@ fn class(source: &Source, column: usize, classes: &[String]) -> Result<Target> {
     };
     let field = records.field(column)?.trim();
     let class = class_of(classes, field).ok_or_else(|| {
+        if field.is_empty() {
+            return records.refuse(" has no class");
+        }
         let (shown, known): (String, _) = (field.chars().take(40).collect(), shown_classes(classes));
         records.refuse(&format!(": \"{shown}\" is not one of the model's classes: {known}"))
     })?;

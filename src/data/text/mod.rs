@@ -281,7 +281,7 @@ mod tests {
             "F: has only the class \"x\" in its column `target`; expected two or more"
         );
         assert_eq!(refused("text,target\na,x\nb, \n"), "F: line 3 has nothing in the column `target`");
-        assert_eq!(refused("text,target\na,x\nb\n"), "F: line 3 has 1 columns, the first has 2");
+        assert_eq!(refused("text,target\na,x\nb\n"), "F: line 3 has 1 field, the first line names 2 columns");
         assert!(refused("text,label\na,x\n").ends_with("did you mean `data.target = \"label\"`?"));
         assert!(refused("review,target\na,x\n").ends_with("name the right one with `data.text`"));
         assert_eq!(

@@ -95,7 +95,8 @@ impl Records {
             if self.ends.len() > 1 || !self.bytes.trim_ascii().is_empty() {
                 let (found, wanted) = (self.ends.len(), self.names.len());
                 if wanted > 0 && found != wanted {
-                    let reason = format!(" has {found} columns, the first has {wanted}");
+                    let fields = if found == 1 { "field" } else { "fields" };
+                    let reason = format!(" has {found} {fields}, the first line names {wanted} columns");
                     return Err(self.lines.refuse(self.first, &reason));
                 }
                 return Ok(true);
@@ -220,7 +221,10 @@ mod tests {
         assert_eq!(all(b"").unwrap_err(), "is empty");
         assert_eq!(all(b"\n \n").unwrap_err(), "is empty");
         let refused = |text: &str| all(text.as_bytes()).unwrap_err();
-        assert_eq!(refused("a,b\r\n\r\n\"x\r\ny\",1\r\n1\r\n"), "line 5 has 1 columns, the first has 2");
+        assert_eq!(
+            refused("a,b\r\n\r\n\"x\r\ny\",1\r\n1\r\n"),
+            "line 5 has 1 field, the first line names 2 columns"
+        );
         assert_eq!(refused("a,b\n1,2\n\"3,4\n5,6\n"), "line 3 opens a quote that is never closed");
         let bytes = b"a,b\n\"x\ny\",\"1\n\xff\"\n";
         assert_eq!(all(bytes).unwrap_err(), "line 4 is not UTF-8; save the file as UTF-8");
