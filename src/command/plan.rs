@@ -33,7 +33,9 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
         say(&format!("note: {note}"));
     }
     let prepared = plan.prepare(&library)?;
-    for note in run::notes(prepared.iter().flatten().map(AsRef::as_ref))? {
+    let known = plan.runs.iter().zip(&prepared);
+    let known = known.filter_map(|(run, data)| Some((&run.spec.config, data.as_deref()?)));
+    for note in run::notes(known)? {
         say(&format!("note: {note}"));
     }
     let device = training::device(args.training.device, devices(&plan))?;

@@ -33,7 +33,7 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
         tasks.extend(tasks_of(plan, &library, args.force)?);
     }
     if !args.verbosity.quiet {
-        for note in run::notes(tasks.iter().map(|task| task.data.as_ref()))? {
+        for note in run::notes(tasks.iter().map(|task| (&task.spec.config, task.data.as_ref())))? {
             say(&format!("note: {note}"));
         }
     }

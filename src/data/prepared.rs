@@ -111,12 +111,20 @@ impl Prepared {
         if classes.is_empty() {
             return Ok(Vec::new());
         }
-        let mut found = vec![false; classes.len()];
-        for class in self.targets(part.set, &part.rows)?.classes()? {
-            found[*class as usize] = true;
-        }
-        let absent = classes.iter().zip(found).filter(|(_, found)| !found);
+        let present = self.classes_of(part)?;
+        let absent = classes.iter().zip(present).filter(|(_, present)| !present);
         Ok(absent.map(|(class, _)| class.clone()).collect())
+    }
+
+    /// For each class whether a sample of the part is of it; nothing where the targets are numbers.
+    pub fn classes_of(&self, part: &Part) -> Result<Vec<bool>> {
+        let mut present = vec![false; self.classes().len()];
+        if !present.is_empty() {
+            for class in self.targets(part.set, &part.rows)?.classes()? {
+                present[*class as usize] = true;
+            }
+        }
+        Ok(present)
     }
 
     /// The samples themselves, those that no part has among them.

@@ -232,21 +232,26 @@ fn hidden_differences(members: &Members<'_, '_>) -> BTreeSet<String> {
 }
 
 /// The keys with those of swept tables in the place of the tables: what an axis writes of a table is seldom the
-/// whole of it. A table stays whole if its groups would not be told apart otherwise.
+/// whole of it. Where that does not tell the groups apart, every key in which the tables differ.
 fn written_out(members: &Members<'_, '_>, keys: IndexSet<String>) -> IndexSet<String> {
+    let representatives = representatives(members);
     let mut all: IndexSet<String> = IndexSet::new();
     for key in keys {
         let assigned = members.values().flatten().filter_map(|one| one.entry.record.assignment.get(&key));
-        let below: IndexSet<String> = assigned
-            .filter_map(Value::as_object)
-            .flat_map(|table| table.keys())
-            .map(|name| format!("{key}.{}", quoted(name)))
-            .collect();
-        let is_enough = || {
-            let apart = |keys: &IndexSet<String>| group(&representatives(members), keys).len();
-            apart(&below) == apart(&IndexSet::from([key.clone()]))
-        };
-        if !below.is_empty() && is_enough() { all.extend(below) } else { all.extend([key]) }
+        let names = assigned.filter_map(Value::as_object).flat_map(|table| table.keys());
+        let mut below: IndexSet<String> = names.map(|name| format!("{key}.{}", quoted(name))).collect();
+        let apart = |keys: &IndexSet<String>| group(&representatives, keys).len();
+        let whole = IndexSet::from([key]);
+        if !below.is_empty() && apart(&below) < apart(&whole) {
+            let path = path_of(&whole[0]);
+            let tables =
+                representatives.iter().filter_map(|one| find(one.config.as_ref()?, &path)?.as_table());
+            below.extend(
+                tables.flat_map(|table| table.keys()).map(|name| format!("{}.{}", whole[0], quoted(name))),
+            );
+        }
+        let is_enough = !below.is_empty() && apart(&below) == apart(&whole);
+        all.extend(if is_enough { below } else { whole });
     }
     all.into_iter().filter(|key| !is_averaged_over(key)).collect()
 }
@@ -522,7 +527,10 @@ mod tests {
             run("a", "model = { kind = 'mlp' }", 0.5).config("[model]\nkind = 'mlp'\nlayers = 5"),
             run("b", "model = { kind = 'mlp' }", 0.6).config("[model]\nkind = 'mlp'\nlayers = 7"),
         ];
-        assert_eq!(lines(&compared(&runs, false)).len(), 2);
+        assert_eq!(
+            lines(&compared(&runs, false)),
+            ["model.layers=5 | 1 0 0 | 0.5000 -", "model.layers=7 | 1 0 0 | 0.6000 -"]
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Whether a run can be trained on its data, and where to tell that it cannot.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +66,31 @@ fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(
     }
     library.check_groups(config, &shape, outputs)?;
     check_batches(config, data.split.train.len(), config.model.needs_two_samples(&shape, outputs)?)?;
+    check_class_weights(config, data)?;
     check_monitors(config, data)
+}
+
+/// Whether every part has samples that the loss counts: the mean over none is no number.
+fn check_class_weights(config: &RunConfig, data: &Prepared) -> Result<(), Refusal> {
+    let loss = config.loss().as_loss();
+    if (0..).zip(data.classes()).all(|(class, _)| loss.counts(class)) {
+        return Ok(());
+    }
+    let split = &data.split;
+    let parts =
+        [("train", Some(&split.train)), ("valid", split.valid.as_ref()), ("test", split.test.as_ref())];
+    for (name, part) in parts {
+        let Some(part) = part else { continue };
+        let counted = (0..).zip(data.classes_of(part)?).any(|(class, present)| present && loss.counts(class));
+        if !counted {
+            let reason = format!(
+                "no sample of the {name} part counts: `loss.class_weights` is 0 for every class that it has; give one \
+                 of them a weight or change `data.split`"
+            );
+            return Err(reason.into());
+        }
+    }
+    Ok(())
 }
 
 /// Whether there are batches, and large enough ones.
@@ -117,10 +142,17 @@ fn check_monitors(config: &RunConfig, data: &Prepared) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What the user should know of data that is trained on all the same, a line each: classes that cannot be learned.
-pub fn notes<'a>(prepared: impl IntoIterator<Item = &'a Prepared>) -> Result<Vec<String>> {
+/// What the user should know of runs that are trained all the same, a line each: classes that cannot be learned, and
+/// warm-ups that leave nothing to warm up for.
+pub fn notes<'a>(runs: impl IntoIterator<Item = (&'a RunConfig, &'a Prepared)>) -> Result<Vec<String>> {
     let mut notes = IndexSet::new();
-    for data in prepared {
+    // Many runs share their data.
+    let mut seen = HashSet::new();
+    for (config, data) in runs {
+        notes.extend(long_warmup(config, data));
+        if !seen.insert(std::ptr::from_ref(data)) {
+            continue;
+        }
         let absent = data.classes_without_samples(&data.split.train)?;
         if !absent.is_empty() {
             let classes = if absent.len() == 1 { "class" } else { "classes" };
@@ -132,4 +164,21 @@ pub fn notes<'a>(prepared: impl IntoIterator<Item = &'a Prepared>) -> Result<Vec
         }
     }
     Ok(notes.into_iter().collect())
+}
+
+/// That the learning rate never gets where it is set to.
+fn long_warmup(config: &RunConfig, data: &Prepared) -> Option<String> {
+    let warmup = config.scheduler.common.warmup.as_ref()?;
+    let (epochs, steps) = (config.train.epochs, config.train.steps(data.split.train.len()));
+    let (length, whole, unit) = match (warmup.epochs, warmup.steps) {
+        (Some(length), _) => (length as u64, epochs as u64, "epochs"),
+        (None, Some(length)) => (length, (steps as u64).saturating_mul(epochs as u64), "steps"),
+        (None, None) => return None,
+    };
+    (length >= whole && whole > 0).then(|| {
+        format!(
+            "`scheduler.warmup` takes {length} {unit}, the training {whole}: the learning rate never gets to where it is \
+             set, and the schedule never begins"
+        )
+    })
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
-use crate::workplace::{Workplace, one_line, record, text};
+use crate::workplace::{Workplace, one_line, record, run_folders, text};
 
 const MLP: &str = "model = { kind = 'mlp', hidden = [4] }\ntrain = { epochs = 2, batch_size = 8 }\n";
 const RNN: &str =
@@ -388,4 +388,81 @@ fn folders_of_images_without_classes_are_no_evaluation() {
     said.workplace.write("flat/a.png", png(4, 1));
     let words = one_line(&said.fail(&["evaluate", "last", "flat"]));
     assert_eq!(words, "error: flat: holds images, but no folder for each class that tells what they are of");
+}
+
+/// The rows in order: the first 16 train, 4 validate.
+#[test]
+fn parts_in_which_no_sample_counts() {
+    let mut said = Said::new();
+    let rows = rows(|row| format!("{row},{},{}", row % 3, if row < 16 { "p" } else { "q" }));
+    said.workplace.write("d.csv", rows);
+    let experiment = format!("{TABLE}{MLP}");
+    said.refused(&experiment, &[IN_ORDER, "loss.class_weights=[1, 0]"]);
+    said.refused(&experiment, &[IN_ORDER, "loss.class_weights=[0, 1]"]);
+    insta::assert_snapshot!(said.text);
+    notes(&said.workplace, &experiment, &[IN_ORDER, "loss.class_weights=[1, 0.1]"]);
+}
+
+#[test]
+fn sequences_of_any_length_cannot_be_flattened() {
+    let mut said = Said::new();
+    let model = |layers: &str| {
+        format!(
+            "{TEXTS}[model]\nkind = 'sequential'\nlayers = [{{ kind = 'embedding', embedding_dim = 4 }}, {layers}]"
+        )
+    };
+    said.refused(&model("'flatten', 'linear'"), &[]);
+    said.refused(&model("{ kind = 'lstm', hidden_size = 4 }, 'flatten', 'linear'"), &[]);
+    insta::assert_snapshot!(said.text);
+    notes(
+        &said.workplace,
+        &model("{ kind = 'lstm', hidden_size = 4, pooling = 'max' }, 'flatten', 'linear'"),
+        &[],
+    );
+}
+
+#[test]
+fn groups_over_frozen_layers_are_refused() {
+    let mut said = Said::new();
+    said.workplace.write("b.toml", format!("{TABLE}{MLP}"));
+    said.workplace.run(&["run", "b.toml", "--quiet", "--runs", "others"]);
+    let run = run_folders(&said.workplace.path().join("others/b")).remove(0);
+    std::fs::rename(run, said.workplace.path().join("others/b/best")).unwrap();
+    let experiment = format!("{TABLE}{MLP}");
+    let (weights, frozen) = ("model.weights=others/b/best", "model.freeze=['layers.0']");
+    let group = |prefix: &str| format!("optimizer.groups=[{{ match = '{prefix}', lr = 1e-5 }}]");
+    said.refused(&experiment, &[weights, frozen, &group("layers.0")]);
+    insta::assert_snapshot!(said.text);
+}
+
+/// A frozen batch norm goes by its running statistics.
+#[test]
+fn a_single_sample_trains_under_a_frozen_batch_norm() {
+    let workplace = workplace();
+    workplace.write("b.toml", format!("{TABLE}{MLP}"));
+    workplace.run(&["run", "b.toml", "--quiet"]);
+    let experiment = format!("{TABLE}{MLP}");
+    let frozen = ["model.weights=run:b", "model.freeze=['layers.0', 'layers.2']", "train.batch_size=5"];
+    notes(&workplace, &experiment, &frozen);
+    // The file that was found stands in the configuration wherever it is read from.
+    let run = workplace.only_run("a");
+    let config: toml::Table = std::fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
+    assert!(std::path::Path::new(config["model"]["weights"].as_str().unwrap()).is_absolute());
+    let said = workplace.run(&["rerun", run.to_str().unwrap(), "--verify"]);
+    assert!(said.contains("the same to the byte"), "{said}");
+}
+
+#[test]
+fn warm_ups_as_long_as_the_training_are_noted() {
+    let workplace = workplace();
+    let experiment = format!("{TABLE}{MLP}");
+    let said = |sets: &[&str]| notes(&workplace, &experiment, sets).join("\n");
+    let noted = said(&["scheduler.kind=cosine", "scheduler.warmup.epochs=2"]);
+    assert!(
+        noted.starts_with("`scheduler.warmup` takes 2 epochs, the training 2: the learning rate never"),
+        "{noted}"
+    );
+    assert!(said(&["scheduler.warmup.steps=9"]).contains("takes 9 steps, the training 4:"));
+    assert_eq!(said(&["scheduler.warmup.steps=3"]), "");
+    assert_eq!(said(&["scheduler.kind=cosine", "scheduler.warmup.epochs=1"]), "");
 }
