@@ -30,7 +30,7 @@ impl Rows {
         }
         let names: Vec<&str> = table.columns().collect();
         let records = FileRecords::of_columns(file, &names)?;
-        let place = |name: &&str| records.header().iter().position(|column| column == name);
+        let place = |name: &&str| records.find(name);
         let absent: Vec<String> =
             names.iter().filter(|name| place(name).is_none()).map(|name| shortened(name)).collect();
         if !absent.is_empty() {
@@ -85,8 +85,7 @@ impl LabelledRows {
     /// Fails without a column of the target's name, too.
     pub fn new(file: Peeked, table: &TablePreprocessing, labels: &Labels) -> Result<Self> {
         let rows = Rows::new(file, table)?;
-        let header = rows.records.header();
-        let Some(column) = header.iter().position(|column| column == table.target()) else {
+        let Some(column) = rows.records.find(table.target()) else {
             let target = shortened(table.target());
             let advice = rows.records.advice(table.target());
             return Err(rows.records.refuse(format!("has no column \"{target}\", the target{advice}")));

@@ -1,10 +1,12 @@
 //! Texts in CSV files and in files of one text a line, one at a time.
 
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use super::super::file::Peeked;
 use super::super::labels::{class_of, shown_classes};
-use super::super::text::{Lines, Records, TextPreprocessing};
+use super::super::records::{FileRecords, LONGEST, Lines, shortened};
+use super::super::text::TextPreprocessing;
 use super::{LabelledRows, RawRow, RawSample};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -21,8 +23,8 @@ pub(super) struct Rows {
 
 enum Source {
     /// In the column at this position.
-    Records(Records, usize),
-    Lines(Lines),
+    Records(FileRecords, usize),
+    Lines(Lines<Box<dyn Read + Send>>, PathBuf),
 }
 
 impl Rows {
@@ -31,48 +33,46 @@ impl Rows {
     /// Fails if a CSV has no column of the name that the model's texts had.
     pub fn new(file: Peeked, transform: &TextPreprocessing) -> Result<Self> {
         let source = if is_csv(&file.path) {
-            let records = Records::new(file)?;
-            let column = records.find(transform.text_column())?;
-            let column = column.ok_or_else(|| {
-                let advice = "the texts that the model was trained on stood in a column of that name";
-                records.without(transform.text_column(), advice)
+            let records = FileRecords::of_some_columns(file)?;
+            let name = transform.text_column();
+            let column = records.find(name).ok_or_else(|| {
+                let (column, known) = (shortened(name), records.known(name));
+                records.refuse(format!(
+                    "is without the column {column}, in which the texts stood that the model was trained on{known}"
+                ))
             })?;
             Source::Records(records, column)
         } else {
-            Source::Lines(Lines::new(file))
+            let path = file.path.clone();
+            Source::Lines(Lines::plain(file.into_unpacked(), LONGEST), path)
         };
         Ok(Self { source, next: 0, ended: false })
     }
 
     fn read(&mut self) -> Result<Option<RawRow>> {
         let text = match &mut self.source {
-            Source::Records(records, column) => {
-                if !records.advance()? {
-                    return Ok(None);
-                }
-                records.field(*column)?.to_owned()
-            }
-            Source::Lines(lines) => match next_line(lines)? {
-                Some(text) => text,
-                None => return Ok(None),
-            },
+            Source::Records(records, column) => records.advance()?.then(|| records.raw(*column).to_owned()),
+            Source::Lines(lines, path) => next_line(lines, path)?,
         };
-        let row = RawRow { index: self.next, sample: RawSample::Text(text) };
-        self.next += 1;
-        Ok(Some(row))
+        Ok(text.map(|text| {
+            let index = self.next;
+            self.next += 1;
+            RawRow { index, sample: RawSample::Text(text) }
+        }))
     }
 }
 
 /// The next line that is not blank.
-fn next_line(lines: &mut Lines) -> Result<Option<String>> {
-    loop {
-        let Some((line, _)) = lines.advance()? else { return Ok(None) };
-        let line = line.to_vec();
-        let text = lines.text(lines.number(), &line, 0..line.len())?;
+fn next_line(lines: &mut Lines<impl Read>, path: &Path) -> Result<Option<String>> {
+    let refuse = |line: u64, reason: &str| Error::unreadable(path, format!("line {line} {reason}"));
+    while lines.advance().map_err(|reason| refuse(lines.start, &reason))? {
+        let text = std::str::from_utf8(&lines.record)
+            .map_err(|_| refuse(lines.start, "is not UTF-8; save the file as UTF-8"))?;
         if !text.trim().is_empty() {
             return Ok(Some(text.to_owned()));
         }
     }
+    Ok(None)
 }
 
 impl Iterator for Rows {
@@ -100,13 +100,12 @@ pub(super) fn labelled(
     let Source::Records(records, _) = &rows.source else {
         return Err(Error::unreadable(&path, "is no CSV, so it tells no classes; give a file named .csv"));
     };
-    let mut target = records.find(transform.target_column())?;
-    for name in TARGETS {
-        target = target.or(records.find(name)?);
-    }
-    let Some(target) = target else {
-        return Err(records.without(transform.target_column(), "it tells the classes"));
-    };
+    let own = transform.target_column();
+    let target = records.find(own).or_else(|| TARGETS.into_iter().find_map(|name| records.find(name)));
+    let target = target.ok_or_else(|| {
+        let (column, known) = (shortened(own), records.known(own));
+        records.refuse(format!("has no column \"{column}\", the target{known}"))
+    })?;
     let classes = classes.to_vec();
     let mut ended = false;
     Ok(Box::new(std::iter::from_fn(move || {
@@ -125,13 +124,13 @@ fn class(source: &Source, column: usize, classes: &[String]) -> Result<Target> {
     let Source::Records(records, _) = source else {
         return Err(Error::Bug("a class was looked for in lines of text".into()));
     };
-    let field = records.field(column)?.trim();
+    let field = records.field(column);
     let class = class_of(classes, field).ok_or_else(|| {
         if field.is_empty() {
-            return records.refuse(" has no class");
+            return records.at_line("has no class");
         }
-        let (shown, known): (String, _) = (field.chars().take(40).collect(), shown_classes(classes));
-        records.refuse(&format!(": \"{shown}\" is not one of the model's classes: {known}"))
+        let (shown, known) = (shortened(field), shown_classes(classes));
+        records.at_line(format!("has \"{shown}\", which is not one of the model's classes: {known}"))
     })?;
     Ok(Target::Class(class))
 }
@@ -210,8 +209,8 @@ mod tests {
     fn what_is_wrong_is_refused() {
         assert_eq!(
             plain("a.csv", b"id,comment\n1,good\n").unwrap_err(),
-            "F: line 1 names no column `text`, only `id`, `comment`; the texts that the model was trained on \
-             stood in a column of that name"
+            "F: is without the column text, in which the texts stood that the model was trained on; there are: id, \
+             comment"
         );
         assert_eq!(plain("a.csv", b"").unwrap_err(), "F: is empty");
         assert_eq!(
@@ -219,10 +218,12 @@ mod tests {
             "F: line 2 is not UTF-8; save the file as UTF-8"
         );
         assert!(classes("a.txt", b"good\n").unwrap_err().contains("so it tells no classes"));
-        assert!(classes("a.csv", b"text\ngood\n").unwrap_err().contains("names no column `mood`"));
+        assert!(
+            classes("a.csv", b"text\ngood\n").unwrap_err().contains("has no column \"mood\", the target")
+        );
         assert_eq!(
             classes("a.csv", b"text,mood\ngood,pos\nbad,2\n").unwrap_err(),
-            "F: line 3: \"2\" is not one of the model's classes: neg, pos"
+            "F: line 3 has \"2\", which is not one of the model's classes: neg, pos"
         );
         let folder = tempfile::tempdir().unwrap();
         let error = open(folder.path(), &preprocessing()).err().unwrap().to_string();
