@@ -38,7 +38,6 @@ pub(super) struct Rows {
     record: ByteRecord,
     pending: bool,
     next: usize,
-    ended: bool,
 }
 
 impl Rows {
@@ -48,7 +47,7 @@ impl Rows {
         let lines = Lines::plain(file.into_unpacked(), LONGEST_BESIDE + LONGEST_VALUE * image.features());
         let columns = Columns { values: Vec::new(), target: None, count: 0 };
         let record = ByteRecord::new();
-        let mut rows = Self { path, lines, columns, record, pending: false, next: 0, ended: false };
+        let mut rows = Self { path, lines, columns, record, pending: false, next: 0 };
         if !rows.advance()? {
             return Err(rows.refuse("is empty"));
         }
@@ -111,7 +110,8 @@ impl Rows {
         Error::unreadable(&self.path, reason)
     }
 
-    fn read(&mut self) -> Result<Option<RawRow>> {
+    /// The next row; none behind the last.
+    pub fn read(&mut self) -> Result<Option<RawRow>> {
         if !std::mem::take(&mut self.pending) && !self.advance()? {
             return Ok(None);
         }
@@ -132,19 +132,6 @@ impl Rows {
     }
 }
 
-impl Iterator for Rows {
-    type Item = Result<RawRow>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = self.read().transpose();
-        self.ended = !matches!(row, Some(Ok(_)));
-        row
-    }
-}
-
 /// The rows of a file with the classes in one of its columns.
 pub(super) struct LabelledRows {
     rows: Rows,
@@ -160,6 +147,12 @@ impl LabelledRows {
             return Err(rows.refuse("has no header line with a column named `target` or `label`"));
         };
         Ok(Self { rows, target, classes: classes.to_vec() })
+    }
+
+    /// The next row with its target; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Target)>> {
+        let Some(row) = self.rows.read()? else { return Ok(None) };
+        Ok(Some((row, Target::Class(self.class()?))))
     }
 
     /// The class of the record that was read last: a name, else a number from 0.
@@ -178,17 +171,6 @@ impl LabelledRows {
             self.rows.at(self.target, &reason)
         })?;
         Ok(class as u32)
-    }
-}
-
-impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, Target)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let labelled =
-            self.rows.next()?.and_then(|row| self.class().map(|class| (row, Target::Class(class))));
-        self.rows.ended |= labelled.is_err();
-        Some(labelled)
     }
 }
 

@@ -16,7 +16,6 @@ pub(super) struct Rows {
     columns: Vec<usize>,
     table: TablePreprocessing,
     next: usize,
-    ended: bool,
 }
 
 impl Rows {
@@ -44,10 +43,11 @@ impl Rows {
             )));
         }
         let columns = names.iter().filter_map(place).collect();
-        Ok(Self { records, columns, table: table.clone(), next: 0, ended: false })
+        Ok(Self { records, columns, table: table.clone(), next: 0 })
     }
 
-    fn read(&mut self) -> Result<Option<RawRow>> {
+    /// The next row; none behind the last.
+    pub fn read(&mut self) -> Result<Option<RawRow>> {
         if !self.records.advance()? {
             return Ok(None);
         }
@@ -57,19 +57,6 @@ impl Rows {
         let row = RawRow { index: self.next, sample: RawSample::Table(values) };
         self.next += 1;
         Ok(Some(row))
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Result<RawRow>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = self.read().transpose();
-        self.ended = !matches!(row, Some(Ok(_)));
-        row
     }
 }
 
@@ -93,6 +80,12 @@ impl LabelledRows {
         Ok(Self { rows, column, labels: labels.clone(), index: ClassIndex::new(labels.classes()) })
     }
 
+    /// The next row with its target; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Target)>> {
+        let Some(row) = self.rows.read()? else { return Ok(None) };
+        Ok(Some((row, self.target()?)))
+    }
+
     /// The target of the record that was read last.
     fn target(&self) -> Result<Target> {
         let records = &self.rows.records;
@@ -114,16 +107,6 @@ impl LabelledRows {
         };
         let name = self.rows.table.target();
         found.map_err(|reason| records.at_line(format!("{reason} (in column \"{name}\", the target)")))
-    }
-}
-
-impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, Target)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let labelled = self.rows.next()?.and_then(|row| self.target().map(|target| (row, target)));
-        self.rows.ended |= labelled.is_err();
-        Some(labelled)
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::file::Peeked;
 use super::super::labels::{class_of, shown_classes};
 use super::super::records::{FileRecords, LONGEST, Lines, shortened};
 use super::super::text::TextPreprocessing;
-use super::{LabelledRows, RawRow, RawSample};
+use super::{RawRow, RawSample};
 use crate::target::Target;
 use crate::{Error, Result};
 
@@ -18,7 +18,6 @@ const TARGETS: [&str; 2] = ["target", "label"];
 pub(super) struct Rows {
     source: Source,
     next: usize,
-    ended: bool,
 }
 
 enum Source {
@@ -46,10 +45,11 @@ impl Rows {
             let path = file.path.clone();
             Source::Lines(Lines::plain(file.into_unpacked(), LONGEST), path)
         };
-        Ok(Self { source, next: 0, ended: false })
+        Ok(Self { source, next: 0 })
     }
 
-    fn read(&mut self) -> Result<Option<RawRow>> {
+    /// The next row; none behind the last.
+    pub fn read(&mut self) -> Result<Option<RawRow>> {
         let text = match &mut self.source {
             Source::Records(records, column) => records.advance()?.then(|| records.raw(*column).to_owned()),
             Source::Lines(lines, path) => next_line(lines, path)?,
@@ -75,64 +75,54 @@ fn next_line(lines: &mut Lines<impl Read>, path: &Path) -> Result<Option<String>
     Ok(None)
 }
 
-impl Iterator for Rows {
-    type Item = Result<RawRow>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = self.read().transpose();
-        self.ended = !matches!(row, Some(Ok(_)));
-        row
-    }
-}
-
 /// The texts of a CSV file with the classes in one of its columns: that of the name that the classes of the model's
 /// source stood in, else `target`, else `label`.
-pub(super) fn labelled(
-    file: Peeked,
-    transform: &TextPreprocessing,
-    classes: &[String],
-) -> Result<LabelledRows> {
-    let path = file.path.clone();
-    let mut rows = Rows::new(file, transform)?;
-    let Source::Records(records, _) = &rows.source else {
-        return Err(Error::unreadable(&path, "is no CSV, so it tells no classes; give a file named .csv"));
-    };
-    let own = transform.target_column();
-    let target = records.find(own).or_else(|| TARGETS.into_iter().find_map(|name| records.find(name)));
-    let target = target.ok_or_else(|| {
-        let (column, known) = (shortened(own), records.known(own));
-        records.refuse(format!("has no column \"{column}\", the target{known}"))
-    })?;
-    let classes = classes.to_vec();
-    let mut ended = false;
-    Ok(Box::new(std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        let row = rows.next()?;
-        let labelled = row.and_then(|row| Ok((row, class(&rows.source, target, &classes)?)));
-        ended = labelled.is_err();
-        Some(labelled)
-    })))
+pub(super) struct LabelledRows {
+    rows: Rows,
+    target: usize,
+    classes: Vec<String>,
 }
 
-/// The class of the record that was read last: a name, else a number.
-fn class(source: &Source, column: usize, classes: &[String]) -> Result<Target> {
-    let Source::Records(records, _) = source else {
-        return Err(Error::Bug("a class was looked for in lines of text".into()));
-    };
-    let field = records.field(column);
-    let class = class_of(classes, field).ok_or_else(|| {
-        if field.is_empty() {
-            return records.at_line("has no class");
-        }
-        let (shown, known) = (shortened(field), shown_classes(classes));
-        records.at_line(format!("has \"{shown}\", which is not one of the model's classes: {known}"))
-    })?;
-    Ok(Target::Class(class))
+impl LabelledRows {
+    /// Fails for what is no CSV and without a column for the class, too.
+    pub fn new(file: Peeked, transform: &TextPreprocessing, classes: &[String]) -> Result<Self> {
+        let path = file.path.clone();
+        let rows = Rows::new(file, transform)?;
+        let Source::Records(records, _) = &rows.source else {
+            return Err(Error::unreadable(
+                &path,
+                "is no CSV, so it tells no classes; give a file named .csv",
+            ));
+        };
+        let own = transform.target_column();
+        let target = records.find(own).or_else(|| TARGETS.into_iter().find_map(|name| records.find(name)));
+        let target = target.ok_or_else(|| {
+            let (column, known) = (shortened(own), records.known(own));
+            records.refuse(format!("has no column \"{column}\", the target{known}"))
+        })?;
+        Ok(Self { rows, target, classes: classes.to_vec() })
+    }
+
+    /// The next row with its target; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Target)>> {
+        let Some(row) = self.rows.read()? else { return Ok(None) };
+        Ok(Some((row, Target::Class(self.class()?))))
+    }
+
+    /// The class of the record that was read last: a name, else a number.
+    fn class(&self) -> Result<u32> {
+        let Source::Records(records, _) = &self.rows.source else {
+            return Err(Error::Bug("a class was looked for in lines of text".into()));
+        };
+        let field = records.field(self.target);
+        class_of(&self.classes, field).ok_or_else(|| {
+            if field.is_empty() {
+                return records.at_line("has no class");
+            }
+            let (shown, known) = (shortened(field), shown_classes(&self.classes));
+            records.at_line(format!("has \"{shown}\", which is not one of the model's classes: {known}"))
+        })
+    }
 }
 
 fn is_csv(path: &Path) -> bool {
