@@ -1,15 +1,18 @@
 //! Where the value of a setting comes from.
 
+mod reach;
+
 use indexmap::IndexSet;
 use toml::{Table, Value};
 
+use self::reach::{as_written, collect_leaves, reach};
 use super::assignment::quoted_path;
 use super::experiment::Experiment;
 use super::extends;
 use super::layer::{Layer, nested};
 use super::patch::misplaced;
 use super::schema::{self, KeyDoc};
-use super::section::{Section, section_at};
+use super::section::section_at;
 use crate::setting::{Diagnostic, Excerpt, KeyPath, Segment, keys_of, nearest};
 use crate::sweep::{Axis, SweepConfig, When, short_key};
 use crate::{Error, Result};
@@ -258,55 +261,6 @@ fn known(key: &str) -> Result<KeyPath> {
         notes: Vec::new(),
         help,
     }]))
-}
-
-/// The settings of a layer: of a flag that reaches into a list, what was typed and not the whole list.
-fn as_written(layer: &Layer, sections: &[Section]) -> Table {
-    let typed = layer.assigned().map(|(path, value)| nested(path, value.clone()));
-    let mut table = match typed {
-        Some(Value::Table(table)) => table,
-        _ => layer.table.clone(),
-    };
-    for section in sections {
-        section.write_out(&mut table);
-    }
-    table
-}
-
-/// The place at which the table speaks of `key`: its own, in a list the one entry that has it, or that of a
-/// value which stands where the key would lie.
-fn reach(table: &Table, key: &KeyPath) -> Option<KeyPath> {
-    let mut at = KeyPath::default();
-    let mut rest = key.0.as_slice();
-    let (Segment::Key(first), _) = rest.split_first()? else { return None };
-    let mut value = table.get(first)?;
-    loop {
-        at.0.push(rest[0].clone());
-        rest = &rest[1..];
-        let [Segment::Key(next), ..] = rest else { return Some(at) };
-        if let Value::Array(list) = value {
-            let mut with = list.iter().enumerate().filter(|(_, entry)| entry.get(next.as_str()).is_some());
-            let (Some((index, entry)), None) = (with.next(), with.next()) else { return Some(at) };
-            at.0.push(Segment::Index(index));
-            value = entry;
-        }
-        let Value::Table(inner) = value else { return Some(at) };
-        value = inner.get(next)?;
-    }
-}
-
-fn collect_leaves(at: &KeyPath, value: Option<&Value>, leaves: &mut IndexSet<KeyPath>) {
-    match value {
-        Some(Value::Table(table)) => {
-            for (key, value) in table {
-                collect_leaves(&at.join(key), Some(value), leaves);
-            }
-        }
-        Some(_) => {
-            leaves.insert(at.clone());
-        }
-        None => {}
-    }
 }
 
 #[cfg(test)]

@@ -100,8 +100,7 @@ impl CsvConfig {
         let records = FileRecords::open(path, self.byte()?)?;
         let names = main.table.columns().iter().map(|column| column.name.as_str());
         let find = |name: &str| {
-            let found = records.header().iter().position(|column| column == name);
-            found.ok_or_else(|| {
+            records.find(name).ok_or_else(|| {
                 let (name, advice) = (shortened(name), records.advice(name));
                 records.refuse(format!("has no column \"{name}\", which `path` has{advice}"))
             })

@@ -29,7 +29,11 @@ impl Rows {
         Ok(Self { images, image: vec![0; height * width], next: 0, count })
     }
 
-    fn read(&mut self) -> Result<RawRow> {
+    /// The next row; none behind the last.
+    pub fn read(&mut self) -> Result<Option<RawRow>> {
+        if self.next == self.count {
+            return Ok(None);
+        }
         self.images.fill(&mut self.image)?;
         let values = self.image.iter().copied().map(f32::from).collect();
         let row = RawRow { index: self.next, sample: RawSample::Image(values) };
@@ -37,15 +41,7 @@ impl Rows {
         if self.next == self.count {
             self.images.finish()?;
         }
-        Ok(row)
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Result<RawRow>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        (self.next < self.count).then(|| self.read().inspect_err(|_| self.next = self.count))
+        Ok(Some(row))
     }
 }
 
@@ -62,6 +58,13 @@ impl LabelledRows {
         Self { rows, labels, classes }
     }
 
+    /// The next row with its target; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Target)>> {
+        let Some(row) = self.rows.read()? else { return Ok(None) };
+        let class = self.label(row.index)?;
+        Ok(Some((row, Target::Class(class))))
+    }
+
     fn label(&mut self, index: usize) -> Result<u32> {
         let mut label = [0];
         self.labels.fill(&mut label)?;
@@ -76,15 +79,5 @@ impl LabelledRows {
             self.labels.finish()?;
         }
         Ok(class)
-    }
-}
-
-impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, Target)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let row = self.rows.next()?;
-        let labelled = row.and_then(|row| self.label(row.index).map(|class| (row, Target::Class(class))));
-        Some(labelled.inspect_err(|_| self.rows.next = self.rows.count))
     }
 }

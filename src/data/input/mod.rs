@@ -123,12 +123,12 @@ pub fn open_bytes(path: &Path, bytes: Vec<u8>, preprocessing: &Preprocessing) ->
 fn rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Rows> {
     let image = match preprocessing.transform() {
         Transform::Image(image) => image,
-        Transform::Text(text) => return Ok(Box::new(text::Rows::new(file, text)?)),
-        Transform::Table(table) => return Ok(Box::new(table::Rows::new(file, table)?)),
+        Transform::Text(text) => return Ok(through(text::Rows::new(file, text)?, text::Rows::read)),
+        Transform::Table(table) => return Ok(through(table::Rows::new(file, table)?, table::Rows::read)),
     };
     Ok(match kind(&file)? {
-        Kind::Csv => Box::new(csv::Rows::new(file, image)?),
-        Kind::Idx => Box::new(idx::Rows::new(IdxReader::new(file)?, image)?),
+        Kind::Csv => through(csv::Rows::new(file, image)?, csv::Rows::read),
+        Kind::Idx => through(idx::Rows::new(IdxReader::new(file)?, image)?, idx::Rows::read),
         Kind::Picture => Box::new(std::iter::once(Ok(picture::read(file, image)?))),
     })
 }
@@ -170,14 +170,18 @@ fn labelled_rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Labelled
     let classes = preprocessing.classes();
     let image = match preprocessing.transform() {
         Transform::Image(image) => image,
-        Transform::Text(text) => return text::labelled(file, text, classes),
+        Transform::Text(text) => {
+            let rows = text::LabelledRows::new(file, text, classes)?;
+            return Ok(through(rows, text::LabelledRows::read));
+        }
         Transform::Table(table) => {
-            return Ok(Box::new(table::LabelledRows::new(file, table, preprocessing.labels())?));
+            let rows = table::LabelledRows::new(file, table, preprocessing.labels())?;
+            return Ok(through(rows, table::LabelledRows::read));
         }
     };
     let path = file.path.clone();
     match kind(&file)? {
-        Kind::Csv => Ok(Box::new(csv::LabelledRows::new(file, image, classes)?)),
+        Kind::Csv => Ok(through(csv::LabelledRows::new(file, image, classes)?, csv::LabelledRows::read)),
         Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(&path)?, image, classes),
         Kind::Picture => Err(Error::unreadable(
             &path,
@@ -195,7 +199,24 @@ fn labelled_idx(
     let labels = IdxReader::open(labels)?;
     labels.expect_labels(&images)?;
     let rows = idx::Rows::new(images, image)?;
-    Ok(Box::new(idx::LabelledRows::new(rows, labels, classes.to_vec())))
+    let rows = idx::LabelledRows::new(rows, labels, classes.to_vec());
+    Ok(through(rows, idx::LabelledRows::read))
+}
+
+/// What `read` finds in a file until there is nothing more, or up to the first error.
+fn through<R: Send + 'static, T: 'static>(
+    mut rows: R,
+    read: fn(&mut R) -> Result<Option<T>>,
+) -> Box<dyn Iterator<Item = Result<T>> + Send> {
+    let mut ended = false;
+    Box::new(std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let row = read(&mut rows).transpose();
+        ended = !matches!(row, Some(Ok(_)));
+        row
+    }))
 }
 
 fn kind(file: &Peeked) -> Result<Kind> {

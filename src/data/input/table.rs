@@ -16,7 +16,6 @@ pub(super) struct Rows {
     columns: Vec<usize>,
     table: TablePreprocessing,
     next: usize,
-    ended: bool,
 }
 
 impl Rows {
@@ -30,7 +29,7 @@ impl Rows {
         }
         let names: Vec<&str> = table.columns().collect();
         let records = FileRecords::of_columns(file, &names)?;
-        let place = |name: &&str| records.header().iter().position(|column| column == name);
+        let place = |name: &&str| records.find(name);
         let absent: Vec<String> =
             names.iter().filter(|name| place(name).is_none()).map(|name| shortened(name)).collect();
         if !absent.is_empty() {
@@ -44,10 +43,11 @@ impl Rows {
             )));
         }
         let columns = names.iter().filter_map(place).collect();
-        Ok(Self { records, columns, table: table.clone(), next: 0, ended: false })
+        Ok(Self { records, columns, table: table.clone(), next: 0 })
     }
 
-    fn read(&mut self) -> Result<Option<RawRow>> {
+    /// The next row; none behind the last.
+    pub fn read(&mut self) -> Result<Option<RawRow>> {
         if !self.records.advance()? {
             return Ok(None);
         }
@@ -57,19 +57,6 @@ impl Rows {
         let row = RawRow { index: self.next, sample: RawSample::Table(values) };
         self.next += 1;
         Ok(Some(row))
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Result<RawRow>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = self.read().transpose();
-        self.ended = !matches!(row, Some(Ok(_)));
-        row
     }
 }
 
@@ -85,13 +72,18 @@ impl LabelledRows {
     /// Fails without a column of the target's name, too.
     pub fn new(file: Peeked, table: &TablePreprocessing, labels: &Labels) -> Result<Self> {
         let rows = Rows::new(file, table)?;
-        let header = rows.records.header();
-        let Some(column) = header.iter().position(|column| column == table.target()) else {
+        let Some(column) = rows.records.find(table.target()) else {
             let target = shortened(table.target());
             let advice = rows.records.advice(table.target());
             return Err(rows.records.refuse(format!("has no column \"{target}\", the target{advice}")));
         };
         Ok(Self { rows, column, labels: labels.clone(), index: ClassIndex::new(labels.classes()) })
+    }
+
+    /// The next row with its target; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Target)>> {
+        let Some(row) = self.rows.read()? else { return Ok(None) };
+        Ok(Some((row, self.target()?)))
     }
 
     /// The target of the record that was read last.
@@ -115,16 +107,6 @@ impl LabelledRows {
         };
         let name = self.rows.table.target();
         found.map_err(|reason| records.at_line(format!("{reason} (in column \"{name}\", the target)")))
-    }
-}
-
-impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, Target)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let labelled = self.rows.next()?.and_then(|row| self.target().map(|target| (row, target)));
-        self.rows.ended |= labelled.is_err();
-        Some(labelled)
     }
 }
 
