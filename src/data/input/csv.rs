@@ -7,6 +7,7 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 use super::super::file::{Peeked, plain};
 use super::super::image::ImageTransform;
+use super::super::labels::LabelIndex;
 use super::{RawRow, RawSample};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -146,44 +147,33 @@ impl Iterator for Rows {
 pub(super) struct LabelledRows {
     rows: Rows,
     target: usize,
-    classes: Vec<String>,
+    labels: LabelIndex,
 }
 
 impl LabelledRows {
     /// Fails without a column for the class, too.
-    pub fn new(file: Peeked, image: &ImageTransform, classes: &[String]) -> Result<Self> {
+    pub fn new(file: Peeked, image: &ImageTransform, labels: LabelIndex) -> Result<Self> {
         let rows = Rows::new(file, image)?;
         let Some(target) = rows.columns.target else {
             return Err(rows.refuse("has no header line with a column named `target` or `label`"));
         };
-        Ok(Self { rows, target, classes: classes.to_vec() })
+        Ok(Self { rows, target, labels })
     }
 
-    /// The class of the record that was read last: a name, else a number from 0.
-    fn class(&self) -> Result<u32> {
+    /// What there is to predict of the record that was read last.
+    fn target(&self) -> Result<Option<Target>> {
         let field = text(self.rows.record.get(self.target).unwrap_or_default());
-        let named = self.classes.iter().position(|class| class == field);
-        let numbered = || {
-            let whole = |number: &f64| number.fract() == 0.0 && *number >= 0.0;
-            let number = field.parse().ok().filter(whole)? as usize;
-            (number < self.classes.len()).then_some(number)
-        };
-        let class = named.or_else(numbered).ok_or_else(|| {
-            let known: Vec<&str> = self.classes.iter().take(20).map(String::as_str).collect();
-            let more = if known.len() < self.classes.len() { ", …" } else { "" };
-            let reason = format!("is not one of the model's classes: {}{more}", known.join(", "));
-            self.rows.at(self.target, &reason)
-        })?;
-        Ok(class as u32)
+        let meaning = self.labels.find(field);
+        let meaning = meaning.ok_or_else(|| self.rows.at(self.target, &self.labels.refusal(field)))?;
+        Ok(meaning.target())
     }
 }
 
 impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, Target)>;
+    type Item = Result<(RawRow, Option<Target>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let labelled =
-            self.rows.next()?.and_then(|row| self.class().map(|class| (row, Target::Class(class))));
+        let labelled = self.rows.next()?.and_then(|row| self.target().map(|target| (row, target)));
         self.rows.ended |= labelled.is_err();
         Some(labelled)
     }

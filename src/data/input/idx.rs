@@ -2,7 +2,7 @@
 
 use super::super::idx::IdxReader;
 use super::super::image::ImageTransform;
-use super::super::labels::numbered_class;
+use super::super::labels::LabelIndex;
 use super::{RawRow, RawSample};
 use crate::Result;
 use crate::target::Target;
@@ -53,38 +53,38 @@ impl Iterator for Rows {
 pub(super) struct LabelledRows {
     rows: Rows,
     labels: IdxReader,
-    classes: Vec<String>,
+    index: LabelIndex,
 }
 
 impl LabelledRows {
     /// `labels` has as many entries as `rows`.
-    pub fn new(rows: Rows, labels: IdxReader, classes: Vec<String>) -> Self {
-        Self { rows, labels, classes }
+    pub fn new(rows: Rows, labels: IdxReader, index: LabelIndex) -> Self {
+        Self { rows, labels, index }
     }
 
-    fn label(&mut self, index: usize) -> Result<u32> {
+    fn target(&mut self, index: usize) -> Result<Option<Target>> {
         let mut label = [0];
         self.labels.fill(&mut label)?;
-        let [label] = label;
-        let Some(class) = numbered_class(&self.classes, u32::from(label)) else {
-            let (classes, last) = (self.classes.len(), self.classes.len().saturating_sub(1));
-            return Err(self.labels.refuse(format!(
-                "has the label {label} at index {index}, the model knows {classes} classes (0 to {last})"
-            )));
+        let label = label[0].to_string();
+        let Some(meaning) = self.index.find(&label) else {
+            let reason = self.index.refusal(&label);
+            return Err(self
+                .labels
+                .refuse(format!("has the label {label} at index {index}, which {reason}")));
         };
         if index + 1 == self.rows.count {
             self.labels.finish()?;
         }
-        Ok(class)
+        Ok(meaning.target())
     }
 }
 
 impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, Target)>;
+    type Item = Result<(RawRow, Option<Target>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.rows.next()?;
-        let labelled = row.and_then(|row| self.label(row.index).map(|class| (row, Target::Class(class))));
+        let labelled = row.and_then(|row| self.target(row.index).map(|target| (row, target)));
         Some(labelled.inspect_err(|_| self.rows.next = self.rows.count))
     }
 }

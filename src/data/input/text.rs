@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::file::Peeked;
-use super::super::labels::{class_of, shown_classes};
+use super::super::labels::LabelIndex;
 use super::super::text::{Lines, Records, TextPreprocessing};
 use super::{LabelledRows, RawRow, RawSample};
 use crate::target::Target;
@@ -93,7 +93,7 @@ impl Iterator for Rows {
 pub(super) fn labelled(
     file: Peeked,
     transform: &TextPreprocessing,
-    classes: &[String],
+    labels: LabelIndex,
 ) -> Result<LabelledRows> {
     let path = file.path.clone();
     let mut rows = Rows::new(file, transform)?;
@@ -107,33 +107,32 @@ pub(super) fn labelled(
     let Some(target) = target else {
         return Err(records.without(transform.target_column(), "it tells the classes"));
     };
-    let classes = classes.to_vec();
     let mut ended = false;
     Ok(Box::new(std::iter::from_fn(move || {
         if ended {
             return None;
         }
         let row = rows.next()?;
-        let labelled = row.and_then(|row| Ok((row, class(&rows.source, target, &classes)?)));
+        let labelled = row.and_then(|row| Ok((row, class(&rows.source, target, &labels)?)));
         ended = labelled.is_err();
         Some(labelled)
     })))
 }
 
 /// The class of the record that was read last: a name, else a number.
-fn class(source: &Source, column: usize, classes: &[String]) -> Result<Target> {
+fn class(source: &Source, column: usize, labels: &LabelIndex) -> Result<Option<Target>> {
     let Source::Records(records, _) = source else {
         return Err(Error::Bug("a class was looked for in lines of text".into()));
     };
     let field = records.field(column)?.trim();
-    let class = class_of(classes, field).ok_or_else(|| {
+    let meaning = labels.find(field).ok_or_else(|| {
         if field.is_empty() {
             return records.refuse(" has no class");
         }
-        let (shown, known): (String, _) = (field.chars().take(40).collect(), shown_classes(classes));
-        records.refuse(&format!(": \"{shown}\" is not one of the model's classes: {known}"))
+        let shown: String = field.chars().take(40).collect();
+        records.refuse(&format!(": \"{shown}\" {}", labels.refusal(field)))
     })?;
-    Ok(Target::Class(class))
+    Ok(meaning.target())
 }
 
 fn is_csv(path: &Path) -> bool {
@@ -183,7 +182,7 @@ mod tests {
     fn classes(name: &str, bytes: &[u8]) -> Read<(String, Target)> {
         with_file(name, bytes, |path| {
             let rows = open_labelled(path, &preprocessing())?;
-            rows.map(|row| row.map(|(row, target)| (text(row).1, target))).collect()
+            rows.map(|row| row.map(|(row, target)| (text(row).1, target.unwrap()))).collect()
         })
     }
 
