@@ -71,7 +71,10 @@ impl Prepared {
             split.train.rows.truncate(limit);
         }
         let (content, labels) = (dataset.main.content(), selection.labels().clone());
-        let preprocessing = Preprocessing::fit(content, &split.train.rows, labels, config.normalize())?;
+        let mut preprocessing = Preprocessing::fit(content, &split.train.rows, labels, config.normalize())?;
+        if config.common.classes.is_some() {
+            preprocessing = preprocessing.chosen_from(dataset.labels.classes());
+        }
         let augment = config.common.augment.clone();
         if !augment.is_empty() && !matches!(preprocessing.transform(), Transform::Image(_)) {
             return Err(Error::Request("`data.augment` changes images, but the samples are none".to_owned()));
@@ -211,6 +214,23 @@ mod tests {
         assert_eq!(data.split.train.rows, [1, 3, 4, 5]);
         let batch = data.gather(&data.split.train, &[1, 3, 4, 5], &Device::Cpu).unwrap();
         assert_eq!(batch.targets, Targets::Classes(vec![1, 0, 0, 1]));
+    }
+
+    #[test]
+    fn a_checkpoint_tells_what_the_classes_were_chosen_from() {
+        let written = |text: &str| serde_json::to_value(prepared(text).unwrap().preprocessing).unwrap();
+        let chosen = written("classes = ['c', 0]");
+        assert_eq!(chosen["source_classes"], serde_json::json!(["a", "b", "c"]));
+        let read: Preprocessing = serde_json::from_value(chosen.clone()).unwrap();
+        assert_eq!(read, prepared("classes = ['c', 0]").unwrap().preprocessing);
+        assert_eq!(read.clone().with_chosen_classes(), read);
+        // All classes in another order are a choice, too; without one nothing is written.
+        assert!(written("classes = ['b', 'a', 'c']")["source_classes"].is_array());
+        assert!(written("").get("source_classes").is_none());
+        let mut wrong = chosen;
+        wrong["source_classes"] = serde_json::json!(["a", "b"]);
+        let error = serde_json::from_value::<Preprocessing>(wrong).unwrap_err().to_string();
+        assert_eq!(error, "the class \"c\" is not among `source_classes`");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod folds;
 mod fuzzing;
 mod help;
 mod init;
+mod labels;
 mod layering;
 mod losses;
 mod metrics;

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use read::Loaded;
 pub(super) use read::unknown;
 pub use task::TableTask;
-pub(super) use task::{ClassIndex, finite};
 
 use super::dataset::Dataset;
 use super::idx::absolute;

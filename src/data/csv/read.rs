@@ -4,11 +4,11 @@ use std::io::Read;
 use std::path::Path;
 
 use super::super::dataset::{Content, Dataset, Samples};
-use super::super::labels::Labels;
+use super::super::labels::{ClassIndex, Labels, finite};
 use super::super::records::{FileRecords, Records, shortened};
 use super::super::table::{Column, ColumnValues, Missing, Table, is_missing};
 use super::fields::Fields;
-use super::task::{ClassIndex, classes, finite, of_column};
+use super::task::{classes, of_column};
 use super::{CsvConfig, delimiter};
 use crate::target::{Targets, TaskKind};
 use crate::{Error, Result};
@@ -197,7 +197,7 @@ fn targets(fields: &Fields, column: usize, labels: &Labels, missing: Missing) ->
     match labels {
         Labels::Classes(names) => {
             let index = ClassIndex::new(names);
-            let class = |(row, field): (usize, &str)| match index.find(field) {
+            let class = |(row, field): (usize, &str)| match index.named(field) {
                 _ if skipped(field) => Ok(0),
                 Some(class) => Ok(class),
                 None if is_missing(field) => Err(absent(row)),

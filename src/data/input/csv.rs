@@ -7,6 +7,7 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 
 use super::super::file::Peeked;
 use super::super::image::ImageTransform;
+use super::super::labels::LabelIndex;
 use super::super::records::{Lines, shortened};
 use super::{RawRow, RawSample};
 use crate::target::Target;
@@ -136,41 +137,31 @@ impl Rows {
 pub(super) struct LabelledRows {
     rows: Rows,
     target: usize,
-    classes: Vec<String>,
+    labels: LabelIndex,
 }
 
 impl LabelledRows {
     /// Fails without a column for the class, too.
-    pub fn new(file: Peeked, image: &ImageTransform, classes: &[String]) -> Result<Self> {
+    pub fn new(file: Peeked, image: &ImageTransform, labels: LabelIndex) -> Result<Self> {
         let rows = Rows::new(file, image)?;
         let Some(target) = rows.columns.target else {
             return Err(rows.refuse("has no header line with a column named `target` or `label`"));
         };
-        Ok(Self { rows, target, classes: classes.to_vec() })
+        Ok(Self { rows, target, labels })
     }
 
-    /// The next row with its target; none behind the last.
-    pub fn read(&mut self) -> Result<Option<(RawRow, Target)>> {
+    /// The next row with its target, if that is of a class that the model tells; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Option<Target>)>> {
         let Some(row) = self.rows.read()? else { return Ok(None) };
-        Ok(Some((row, Target::Class(self.class()?))))
+        Ok(Some((row, self.target()?)))
     }
 
-    /// The class of the record that was read last: a name, else a number from 0.
-    fn class(&self) -> Result<u32> {
+    /// What there is to predict of the record that was read last.
+    fn target(&self) -> Result<Option<Target>> {
         let field = text(self.rows.record.get(self.target).unwrap_or_default());
-        let named = self.classes.iter().position(|class| class == field);
-        let numbered = || {
-            let whole = |number: &f64| number.fract() == 0.0 && *number >= 0.0;
-            let number = field.parse().ok().filter(whole)? as usize;
-            (number < self.classes.len()).then_some(number)
-        };
-        let class = named.or_else(numbered).ok_or_else(|| {
-            let known: Vec<&str> = self.classes.iter().take(20).map(String::as_str).collect();
-            let more = if known.len() < self.classes.len() { ", …" } else { "" };
-            let reason = format!("is not one of the model's classes: {}{more}", known.join(", "));
-            self.rows.at(self.target, &reason)
-        })?;
-        Ok(class as u32)
+        let meaning = self.labels.find(field);
+        let meaning = meaning.ok_or_else(|| self.rows.at(self.target, &self.labels.refusal(field)))?;
+        Ok(meaning.target())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::idx::IdxReader;
 use super::super::image::ImageTransform;
-use super::super::labels::numbered_class;
+use super::super::labels::LabelIndex;
 use super::{RawRow, RawSample};
 use crate::Result;
 use crate::target::Target;
@@ -49,35 +49,35 @@ impl Rows {
 pub(super) struct LabelledRows {
     rows: Rows,
     labels: IdxReader,
-    classes: Vec<String>,
+    index: LabelIndex,
 }
 
 impl LabelledRows {
     /// `labels` has as many entries as `rows`.
-    pub fn new(rows: Rows, labels: IdxReader, classes: Vec<String>) -> Self {
-        Self { rows, labels, classes }
+    pub fn new(rows: Rows, labels: IdxReader, index: LabelIndex) -> Self {
+        Self { rows, labels, index }
     }
 
-    /// The next row with its target; none behind the last.
-    pub fn read(&mut self) -> Result<Option<(RawRow, Target)>> {
+    /// The next row with its target, if that is of a class that the model tells; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Option<Target>)>> {
         let Some(row) = self.rows.read()? else { return Ok(None) };
-        let class = self.label(row.index)?;
-        Ok(Some((row, Target::Class(class))))
+        let target = self.target(row.index)?;
+        Ok(Some((row, target)))
     }
 
-    fn label(&mut self, index: usize) -> Result<u32> {
+    fn target(&mut self, index: usize) -> Result<Option<Target>> {
         let mut label = [0];
         self.labels.fill(&mut label)?;
-        let [label] = label;
-        let Some(class) = numbered_class(&self.classes, u32::from(label)) else {
-            let (classes, last) = (self.classes.len(), self.classes.len().saturating_sub(1));
-            return Err(self.labels.refuse(format!(
-                "has the label {label} at index {index}, the model knows {classes} classes (0 to {last})"
-            )));
+        let label = label[0].to_string();
+        let Some(meaning) = self.index.find(&label) else {
+            let reason = self.index.refusal(&label);
+            return Err(self
+                .labels
+                .refuse(format!("has the label {label} at index {index}, which {reason}")));
         };
         if index + 1 == self.rows.count {
             self.labels.finish()?;
         }
-        Ok(class)
+        Ok(meaning.target())
     }
 }

@@ -1,8 +1,8 @@
 //! Rows for a model of tables, from CSV files whose columns are found by their names.
 
-use super::super::csv::{ClassIndex, finite, unknown};
+use super::super::csv::unknown;
 use super::super::file::Peeked;
-use super::super::labels::Labels;
+use super::super::labels::{LabelIndex, Labels, Meaning, finite};
 use super::super::records::{FileRecords, shortened};
 use super::super::table::{TablePreprocessing, is_missing};
 use super::{RawRow, RawSample};
@@ -65,34 +65,35 @@ pub(super) struct LabelledRows {
     rows: Rows,
     column: usize,
     labels: Labels,
-    index: ClassIndex,
+    index: LabelIndex,
 }
 
 impl LabelledRows {
     /// Fails without a column of the target's name, too.
-    pub fn new(file: Peeked, table: &TablePreprocessing, labels: &Labels) -> Result<Self> {
+    pub fn new(file: Peeked, table: &TablePreprocessing, labels: &Labels, index: LabelIndex) -> Result<Self> {
         let rows = Rows::new(file, table)?;
         let Some(column) = rows.records.find(table.target()) else {
             let target = shortened(table.target());
             let advice = rows.records.advice(table.target());
             return Err(rows.records.refuse(format!("has no column \"{target}\", the target{advice}")));
         };
-        Ok(Self { rows, column, labels: labels.clone(), index: ClassIndex::new(labels.classes()) })
+        Ok(Self { rows, column, labels: labels.clone(), index })
     }
 
-    /// The next row with its target; none behind the last.
-    pub fn read(&mut self) -> Result<Option<(RawRow, Target)>> {
+    /// The next row with its target, if that is of a class that the model tells; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Option<Target>)>> {
         let Some(row) = self.rows.read()? else { return Ok(None) };
         Ok(Some((row, self.target()?)))
     }
 
     /// The target of the record that was read last.
-    fn target(&self) -> Result<Target> {
+    fn target(&self) -> Result<Option<Target>> {
         let records = &self.rows.records;
         let field = records.field(self.column);
         let found = match &self.labels {
-            Labels::Classes(classes) => {
-                self.index.find(field).map(Target::Class).ok_or_else(|| unknown(field, classes))
+            Labels::Classes(_) => {
+                let meaning = self.index.find_name(field).map(Meaning::target);
+                meaning.ok_or_else(|| unknown(field, self.index.names()))
             }
             Labels::Target(_) => {
                 let value = finite(field).map(|value| value as f32).filter(|value| value.is_finite());
@@ -102,7 +103,7 @@ impl LabelledRows {
                     }
                     format!("has \"{}\", which is not a finite number", shortened(field))
                 };
-                value.map(Target::Value).ok_or_else(reason)
+                value.map(|value| Some(Target::Value(value))).ok_or_else(reason)
             }
         };
         let name = self.rows.table.target();
@@ -150,7 +151,7 @@ mod tests {
 
     fn targets(preprocessing: &Preprocessing, text: &str) -> Result<Vec<Target>, String> {
         read(text.as_bytes(), |path| {
-            open_labelled(path, preprocessing)?.map(|row| row.map(|(_, target)| target)).collect()
+            open_labelled(path, preprocessing)?.map(|row| row.map(|(_, target)| target.unwrap())).collect()
         })
     }
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::super::file::Peeked;
-use super::super::labels::{class_of, shown_classes};
+use super::super::labels::LabelIndex;
 use super::super::records::{FileRecords, LONGEST, Lines, shortened};
 use super::super::text::TextPreprocessing;
 use super::{RawRow, RawSample};
@@ -80,12 +80,12 @@ fn next_line(lines: &mut Lines<impl Read>, path: &Path) -> Result<Option<String>
 pub(super) struct LabelledRows {
     rows: Rows,
     target: usize,
-    classes: Vec<String>,
+    labels: LabelIndex,
 }
 
 impl LabelledRows {
     /// Fails for what is no CSV and without a column for the class, too.
-    pub fn new(file: Peeked, transform: &TextPreprocessing, classes: &[String]) -> Result<Self> {
+    pub fn new(file: Peeked, transform: &TextPreprocessing, labels: LabelIndex) -> Result<Self> {
         let path = file.path.clone();
         let rows = Rows::new(file, transform)?;
         let Source::Records(records, _) = &rows.source else {
@@ -100,28 +100,28 @@ impl LabelledRows {
             let (column, known) = (shortened(own), records.known(own));
             records.refuse(format!("has no column \"{column}\", the target{known}"))
         })?;
-        Ok(Self { rows, target, classes: classes.to_vec() })
+        Ok(Self { rows, target, labels })
     }
 
-    /// The next row with its target; none behind the last.
-    pub fn read(&mut self) -> Result<Option<(RawRow, Target)>> {
+    /// The next row with its target, if that is of a class that the model tells; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Option<Target>)>> {
         let Some(row) = self.rows.read()? else { return Ok(None) };
-        Ok(Some((row, Target::Class(self.class()?))))
+        Ok(Some((row, self.target()?)))
     }
 
-    /// The class of the record that was read last: a name, else a number.
-    fn class(&self) -> Result<u32> {
+    /// What there is to predict of the record that was read last.
+    fn target(&self) -> Result<Option<Target>> {
         let Source::Records(records, _) = &self.rows.source else {
             return Err(Error::Bug("a class was looked for in lines of text".into()));
         };
         let field = records.field(self.target);
-        class_of(&self.classes, field).ok_or_else(|| {
+        let meaning = self.labels.find(field).ok_or_else(|| {
             if field.is_empty() {
                 return records.at_line("has no class");
             }
-            let (shown, known) = (shortened(field), shown_classes(&self.classes));
-            records.at_line(format!("has \"{shown}\", which is not one of the model's classes: {known}"))
-        })
+            records.at_line(format!("has \"{}\", which {}", shortened(field), self.labels.refusal(field)))
+        })?;
+        Ok(meaning.target())
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
     fn classes(name: &str, bytes: &[u8]) -> Read<(String, Target)> {
         with_file(name, bytes, |path| {
             let rows = open_labelled(path, &preprocessing())?;
-            rows.map(|row| row.map(|(row, target)| (text(row).1, target))).collect()
+            rows.map(|row| row.map(|(row, target)| (text(row).1, target.unwrap()))).collect()
         })
     }
 
