@@ -1,6 +1,7 @@
 //! What depends on several tables of a run: resolved and checked once for each group of them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::Result;
 use crate::config::part::{Contents, Parts};
@@ -42,19 +43,21 @@ impl Joints {
         }
         let slots = JOINED.map(|key| parts.slot(key).unwrap_or_default());
         let key = slots.map(|slot| numbers[slot]);
-        if !self.0.contains_key(&key) {
-            let mut config = assemble(contents, parts, numbers);
-            config.resolve_together();
-            let mut found = Problems::default();
-            config.check_together(&mut found);
-            let found = beside(&problems, found.into_found());
-            let mut made = [0; JOINED.len()];
-            for (made, name) in made.iter_mut().zip(JOINED) {
-                *made = contents.number(name, Some(config.clone()), Vec::new())?;
+        let joint = match self.0.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let mut config = assemble(contents, parts, numbers);
+                config.resolve_together();
+                let mut found = Problems::default();
+                config.check_together(&mut found);
+                let found = beside(&problems, found.into_found());
+                let mut made = [0; JOINED.len()];
+                for (made, name) in made.iter_mut().zip(JOINED) {
+                    *made = contents.number(name, Some(config.clone()), Vec::new())?;
+                }
+                place.insert(Joint { numbers: made, problems: found })
             }
-            self.0.insert(key, Joint { numbers: made, problems: found });
-        }
-        let joint = &self.0[&key];
+        };
         problems.extend(joint.problems.iter().cloned());
         if problems.is_empty() {
             for (slot, made) in slots.into_iter().zip(joint.numbers) {

@@ -22,7 +22,7 @@ pub(super) struct Rows {
 
 enum Source {
     /// In the column at this position.
-    Records(FileRecords, usize),
+    Records(Box<FileRecords>, usize),
     Lines(Lines<Box<dyn Read + Send>>, PathBuf),
 }
 
@@ -40,7 +40,7 @@ impl Rows {
                     "is without the column {column}, in which the texts stood that the model was trained on{known}"
                 ))
             })?;
-            Source::Records(records, column)
+            Source::Records(Box::new(records), column)
         } else {
             let path = file.path.clone();
             Source::Lines(Lines::plain(file.into_unpacked(), LONGEST), path)

@@ -54,7 +54,9 @@ pub(crate) fn render(table: &Table, width: Option<usize>) -> String {
         .map(|index| table.columns()[index].name.as_str())
         .collect();
     if !left_out.is_empty() {
-        text.push_str(&format!("not shown, for the terminal is too narrow: {}\n", left_out.join(", ")));
+        text.push_str("not shown, for the terminal is too narrow: ");
+        text.push_str(&left_out.join(", "));
+        text.push('\n');
     }
     text
 }
