@@ -17,6 +17,7 @@ pub mod initializer;
 pub mod layer;
 mod mlp;
 mod network;
+mod order;
 mod orthogonal;
 mod parameter;
 mod pool;

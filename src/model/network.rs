@@ -7,8 +7,8 @@ use super::config::ModelConfig;
 use super::initializer::Initializer;
 use super::layer::Pass;
 use super::summary::Summary;
-use super::transfer::TransferReport;
-use super::{Parameter, weights};
+use super::transfer::{Match, TransferReport};
+use super::{Parameter, order, weights};
 use crate::sample::SampleShape;
 use crate::{Error, Result};
 
@@ -39,11 +39,15 @@ impl Model {
     ) -> Result<Self> {
         let mut model = Self::build_runs(config, input_shape, outputs, &[seed], dtype, device)?;
         if let Some(path) = &config.common.weights {
-            let tensors = weights::read_weights(path)?;
-            model.transferred = model.transfer(&tensors, &config.common).map_err(|error| match error {
+            let refuse = |error| match error {
                 Error::Request(reason) => Error::unreadable(path, reason),
                 other => other,
-            })?;
+            };
+            let mut tensors = weights::read_weights(path)?;
+            if config.common.r#match == Some(Match::Order) && !weights::is_state_dict(path) {
+                order::by_layer(&mut tensors).map_err(refuse)?;
+            }
+            model.transferred = model.transfer(&tensors, &config.common).map_err(refuse)?;
         }
         model.freeze(&config.common.freeze)?;
         Ok(model)

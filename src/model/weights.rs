@@ -120,7 +120,7 @@ pub fn read_weights(path: &Path) -> Result<Vec<(String, Tensor)>> {
 }
 
 /// By its name, or by its first bytes: those of an archive.
-fn is_state_dict(path: &Path) -> bool {
+pub(super) fn is_state_dict(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let is_named = ["pt", "pth"].iter().any(|known| extension.eq_ignore_ascii_case(known));
     is_named || {

@@ -466,3 +466,21 @@ fn warm_ups_as_long_as_the_training_are_noted() {
     assert_eq!(said(&["scheduler.warmup.steps=3"]), "");
     assert_eq!(said(&["scheduler.kind=cosine", "scheduler.warmup.epochs=1"]), "");
 }
+
+/// A file of safetensors sorts its tensors by name, which is not how they follow one another.
+#[test]
+fn weights_of_a_run_are_taken_by_order_as_by_name() {
+    let workplace = workplace();
+    let experiment = format!("{TABLE}{MLP}").replace("hidden = [4]", "hidden = [4, 4, 4, 4, 4]");
+    workplace.write("b.toml", &experiment);
+    workplace.run(&["run", "b.toml", "--quiet"]);
+    let losses = ["name", "order"].map(|by| {
+        let experiment = experiment.replace("hidden", &format!("weights = 'run:b', match = '{by}', hidden"));
+        let name = format!("by_{by}");
+        workplace.write(&format!("{name}.toml"), experiment);
+        workplace.run(&["run", &format!("{name}.toml"), "--quiet"]);
+        record(&workplace.only_run(&name))["best"]["valid_loss"].clone()
+    });
+    assert!(losses[0].is_number());
+    assert_eq!(losses[0], losses[1]);
+}
