@@ -124,12 +124,12 @@ impl Experiment {
         let mut mentions = self.mentions(key);
         let is_open = !mentions.iter().any(|mention| mention.is_in_force);
         let default = config.filter(|_| is_open).and_then(|config| {
-            let at = reach(config, key).filter(|at| at.without_indices() == *key)?;
-            at.find_in(config)
+            let at = reach(config, key).filter(|at| at.without_indices() == *key);
+            at.and_then(|at| at.find_in(config).cloned()).or_else(|| unwritten(key, config))
         });
         mentions.extend(default.map(|value| Mention {
             key: key.clone(),
-            value: value.clone(),
+            value,
             place: None,
             is_swept: false,
             is_in_force: true,
@@ -216,6 +216,10 @@ impl Experiment {
         for table in config.into_iter().chain([&self.merged.tree]) {
             collect_leaves(key, key.find_in(table), &mut leaves);
         }
+        let known = schema::keys().iter().map(|known| KeyPath::parse(known));
+        let known =
+            known.filter(|known| known.parent() == *key && known.find_in(&self.merged.tree).is_none());
+        leaves.extend(known.filter(|known| config.is_some_and(|config| unwritten(known, config).is_some())));
         // What is swept is one line, however many settings it is.
         let swept = self.axes().map(|axis| (*axis.key).clone()).filter(|axis| key.covers(axis));
         let swept: Vec<KeyPath> = swept.collect();
@@ -293,6 +297,13 @@ fn reach(table: &Table, key: &KeyPath) -> Option<KeyPath> {
         let Value::Table(inner) = value else { return Some(at) };
         value = inner.get(next)?;
     }
+}
+
+/// What holds of a key that a configuration leaves out where nobody sets it; none for keys of some kinds only.
+fn unwritten(key: &KeyPath, config: &Table) -> Option<Value> {
+    let is_left_out = key.parent().find_in(config)?.is_table() && key.find_in(config).is_none();
+    let doc = schema::describe(key).filter(|doc| is_left_out && doc.kinds.is_empty())?;
+    Value::try_from(doc.default?).ok()
 }
 
 fn collect_leaves(at: &KeyPath, value: Option<&Value>, leaves: &mut IndexSet<KeyPath>) {

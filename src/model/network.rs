@@ -40,10 +40,11 @@ impl Model {
         let mut model = Self::build_runs(config, input_shape, outputs, &[seed], dtype, device)?;
         if let Some(path) = &config.common.weights {
             let tensors = weights::read_weights(path)?;
-            model.transferred = model.transfer(&tensors, &config.common).map_err(|error| match error {
+            let transfer = model.transfer(&tensors, &config.common).map_err(|error| match error {
                 Error::Request(reason) => Error::unreadable(path, reason),
                 other => other,
             })?;
+            model.transferred = Some(TransferReport::new(transfer, path));
         }
         model.freeze(&config.common.freeze)?;
         Ok(model)
@@ -147,7 +148,7 @@ impl Model {
         Err(Error::Bug(format!("no gradient reached {}", without.join(", "))))
     }
 
-    /// What came of `model.weights`, where not everything had to fit.
+    /// What came of `model.weights`, if it is set.
     pub fn transferred(&self) -> Option<&TransferReport> {
         self.transferred.as_ref()
     }

@@ -209,7 +209,8 @@ impl Observer for RunProgress {
     fn on(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
         match event {
             Event::RunStarted { epochs_done, epochs, .. } => self.started(*epochs_done, *epochs),
-            Event::CheckpointDue { .. } | Event::StepTaken { .. } => {}
+            // What many runs take from one file is said once, before the first of them.
+            Event::CheckpointDue { .. } | Event::StepTaken { .. } | Event::Transferred { .. } => {}
             Event::Noted { text } => self.progress.say(&format!("{}  {text}", self.name)),
             Event::EpochEnded { row, .. } => self.epoch_ended(row),
             Event::RunEnded { outcome } => self.ended(outcome),

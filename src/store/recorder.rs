@@ -279,6 +279,7 @@ impl Observer for Recorder {
             }
             Event::StepTaken { row } => self.step_taken(row)?,
             Event::CheckpointDue { snapshot, resumable } => self.save_checkpoints(snapshot, *resumable)?,
+            Event::Transferred { report } => self.log(&report.to_string())?,
             Event::Noted { text } => self.log(text)?,
             Event::EpochEnded { row, timing, best } => self.epoch_ended(row, timing, *best)?,
             Event::RunEnded { outcome } => self.run_ended(outcome)?,

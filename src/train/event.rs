@@ -8,6 +8,7 @@ use candle_core::Tensor;
 
 use crate::Result;
 use crate::metric::ClassReport;
+use crate::model::TransferReport;
 use crate::target::Targets;
 
 /// One row of `metrics.csv`.
@@ -162,6 +163,11 @@ pub enum Event<'a> {
         timing: &'a Timing,
         /// Whether its weights are the best so far.
         best: bool,
+    },
+    /// The weights that the training begins with are from a file.
+    Transferred {
+        /// What was taken of it.
+        report: &'a TransferReport,
     },
     /// Something that the user should know and that ends nothing.
     Noted {

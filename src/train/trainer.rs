@@ -33,8 +33,8 @@ pub fn train(
         let _ = observer.on(&Event::Noted { text: &text })?;
         trainer = Trainer::new(setup)?;
     }
-    if let Some(report) = trainer.model.transferred() {
-        let _ = observer.on(&Event::Noted { text: &report.to_string() })?;
+    if let Some(report) = trainer.model.transferred().filter(|_| trainer.progress.rows().is_empty()) {
+        let _ = observer.on(&Event::Transferred { report })?;
     }
     let started = Event::RunStarted {
         parameters: trainer.model.parameter_count(),

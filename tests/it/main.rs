@@ -27,5 +27,6 @@ mod schema;
 mod sweep;
 mod tables;
 mod training;
+mod weights;
 mod workplace;
 mod wrong;
