@@ -1,18 +1,19 @@
 //! Where the value of a setting comes from.
 
+mod known;
+
 use indexmap::IndexSet;
 use toml::{Table, Value};
 
-use super::assignment::quoted_path;
+use self::known::known;
 use super::experiment::Experiment;
-use super::extends;
 use super::layer::{Layer, nested};
 use super::patch::misplaced;
 use super::schema::{self, KeyDoc};
 use super::section::{Section, section_at};
-use crate::setting::{Diagnostic, Excerpt, KeyPath, Segment, keys_of, nearest};
-use crate::sweep::{Axis, SweepConfig, When, short_key};
-use crate::{Error, Result};
+use crate::Result;
+use crate::setting::{Excerpt, KeyPath, Segment};
+use crate::sweep::{Axis, When};
 
 /// So many combinations of a sweep are tried for what their kinds drop; nobody waits for a million.
 const MOST_TRIED: usize = 1000;
@@ -233,37 +234,6 @@ impl Experiment {
     }
 }
 
-/// The path that a key stands for, if an experiment can have it.
-fn known(key: &str) -> Result<KeyPath> {
-    let path = quoted_path(key.trim());
-    let dotted = path.to_string();
-    let of_sweep = || match path.0.as_slice() {
-        [Segment::Key(sweep)] => sweep == "sweep",
-        [Segment::Key(sweep), Segment::Key(key), ..] => {
-            sweep == "sweep" && keys_of::<SweepConfig>().contains(&key.as_str())
-        }
-        _ => false,
-    };
-    let keys = schema::keys();
-    if keys.contains(&dotted) || of_sweep() {
-        return Ok(path);
-    }
-    let short = || keys.iter().find(|key| short_key(key, keys) == dotted).map(String::as_str);
-    let near = short().or_else(|| nearest(&dotted, keys.iter().map(String::as_str)));
-    let (message, help) = if dotted == extends::KEY {
-        (format!("`{dotted}` is not a setting: it names the files that settings come from"), None)
-    } else {
-        (format!("unknown key `{dotted}`"), near.map(|key| format!("did you mean \"{key}\"?")))
-    };
-    Err(Error::Settings(vec![Diagnostic {
-        message,
-        excerpt: None,
-        label: String::new(),
-        notes: Vec::new(),
-        help,
-    }]))
-}
-
 /// The settings of a layer: of a flag that reaches into a list, what was typed and not the whole list.
 fn as_written(layer: &Layer, sections: &[Section]) -> Table {
     let typed = layer.assigned().map(|(path, value)| nested(path, value.clone()));
@@ -435,7 +405,7 @@ mod tests {
     fn an_unknown_key_is_refused_and_errors_of_runs_are_not() {
         let experiment = load("optimizer.lr = -1\n", "", &[]);
         let help = |key: &str| match experiment.explain(key) {
-            Err(Error::Settings(found)) => found[0].help.clone().unwrap_or_default(),
+            Err(crate::Error::Settings(found)) => found[0].help.clone().unwrap_or_default(),
             other => panic!("{other:?}"),
         };
         assert_eq!(help("optimiser.lr"), "did you mean \"optimizer.lr\"?");

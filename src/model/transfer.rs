@@ -289,7 +289,7 @@ mod tests {
              features.bn.weight → layers.bn.weight, features.bn.bias → layers.bn.bias, \
              features.bn.running_mean → layers.bn.running_mean, features.bn.running_var → layers.bn.running_var, \
              head.weight → layers.4.weight, head.bias → layers.4.bias; `model.strict = false` takes what fits, \
-             `model.rename` brings names together, and `model.match = \"order\"` does not look at them"
+             `model.rename` brings names together, `model.match = \"order\"` goes by the order of the layers instead"
         );
         let (mut twice, settings) = model(5, "rename = { 'features.0' = 'layers.3' , 'head' = 'layers.3' }");
         let error = twice.transfer(&given, &settings).unwrap_err().to_string();

@@ -41,8 +41,8 @@ impl Transfer {
         .collect();
         let advice = match (strict, self.by) {
             (true, Match::Name) => {
-                "; `model.strict = false` takes what fits, `model.rename` brings names together, and \
-                 `model.match = \"order\"` does not look at them"
+                "; `model.strict = false` takes what fits, `model.rename` brings names together, \
+                 `model.match = \"order\"` goes by the order of the layers instead"
             }
             (true, Match::Order) => {
                 "; `model.strict = false` takes what fits, `model.match = \"name\"` goes by names"
