@@ -19,7 +19,8 @@ use crate::{Error, Result};
 
 /// What there is to say of a file of PyTorch's where a run or its checkpoint is wanted.
 pub(super) const FROM_PYTORCH: &str = "is a file of PyTorch and no run of runner: `model.weights` in an experiment \
-                                       takes it as what a run begins with";
+                                       takes it as what a run begins with, and with \
+                                       `train.epochs = 0` the run measures it as it is";
 /// The one metadata key.
 const KEY: &str = "runner";
 /// The bytes in front of the header: its length.

@@ -134,6 +134,8 @@ pub struct Outcome {
 pub enum Event<'a> {
     /// The model is built and the data is there.
     RunStarted {
+        /// The names of the values in every row to come.
+        columns: &'a [String],
         /// Trainable numbers.
         parameters: usize,
         /// Epochs that an earlier attempt has done.

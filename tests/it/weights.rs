@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use candle_core::Tensor;
 use runner::model::read_tensors;
+use serde_json::Value;
 
-use crate::workplace::{SMALL, Workplace, one_line, project, text};
+use crate::workplace::{SMALL, Workplace, one_line, project, record, text};
 
 /// A trained run, and its weights under the names of another program: `features` for `layers`.
 fn workplace() -> Workplace {
@@ -97,4 +98,56 @@ fn a_file_of_pytorch_is_recognised_where_a_run_is_wanted() {
             assert!(one_line(&said).contains(&expected), "{arguments:?}: {said}");
         }
     }
+}
+
+#[test]
+fn without_an_epoch_a_run_measures_its_weights() {
+    let workplace = workplace();
+    let trained = workplace.only_run("a");
+    let rename = "model.rename={ features = 'layers' }";
+    // A scheduler whose length follows from the training, and one that has momenta to spread over it.
+    for scheduler in ["cosine", "{ kind = 'one_cycle', max_lr = 0.1 }"] {
+        let scheduler = format!("scheduler={scheduler}");
+        workplace.run(&["plan", "b.toml", "-s", rename, "-s", "train.epochs=0", "-s", &scheduler]);
+        let output =
+            workplace.output(&["run", "b.toml", "-s", rename, "-s", "train.epochs=0", "-s", &scheduler]);
+        let said = text(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("completed  test_loss ") && said.contains("  test_accuracy 0."), "{said}");
+        assert!(text(&output.stdout).contains("test_accuracy"), "{}", text(&output.stdout));
+    }
+    let runs = workplace.runs("b");
+    assert_eq!(runs.len(), 2);
+    let run = &runs[0];
+    let record = record(run);
+    assert_eq!(record["status"], "completed");
+    assert!(record["best"].is_null() && record["last"].is_null(), "{record:#}");
+    let table = std::fs::read_to_string(run.join("metrics.csv")).unwrap();
+    assert_eq!(table, "epoch,step,lr,train_loss,valid_loss,train_accuracy,valid_accuracy\n");
+    let measured = |name: &std::path::Path| -> Value {
+        let json = workplace.run(&["evaluate", name.to_str().unwrap(), "--json"]);
+        serde_json::from_str::<Value>(&json).unwrap()[0].clone()
+    };
+    assert_eq!(measured(run), measured(&trained));
+    assert_eq!(measured(run)["accuracy"], record["test"]["accuracy"]);
+    assert_eq!(record["test"], crate::workplace::record(&trained)["test"]);
+    let predictions = |run: &std::path::Path| std::fs::read(run.join("predictions.csv")).unwrap();
+    assert_eq!(predictions(run), predictions(&trained));
+
+    let name = run.to_str().unwrap();
+    assert!(workplace.run(&["rerun", name, "--verify"]).contains("are the same to the byte"));
+    let listed: Value = serde_json::from_str(&workplace.run(&["list", "b", "--json"])).unwrap();
+    assert_eq!(listed[0]["epochs"], 0, "{listed:#}");
+    assert!(workplace.run(&["compare", "b"]).contains("test_accuracy"));
+    assert!(!workplace.run(&["show", name]).contains("nothing to draw"));
+
+    // Killed between its checkpoint and its end, it goes on from the checkpoint.
+    let whole = crate::workplace::deterministic(run);
+    let status = std::fs::read_to_string(run.join("run.json")).unwrap();
+    std::fs::write(run.join("run.json"), status.replace("\"completed\"", "\"interrupted\"")).unwrap();
+    std::fs::remove_file(run.join("predictions.csv")).unwrap();
+    let output = workplace.output(&["run", run.join("config.toml").to_str().unwrap()]);
+    let said = text(&output.stderr);
+    assert!(output.status.success() && !said.contains("starting from the beginning"), "{said}");
+    assert_eq!(crate::workplace::deterministic(run), whole);
 }
