@@ -59,7 +59,7 @@ pub enum Command {
     Predict(PredictArgs),
     /// Show where the value of a setting comes from
     Explain(ExplainArgs),
-    /// Download data sets
+    /// List, look at and download data sets
     Data(DataArgs),
     /// List the devices that runs can train on
     Devices(FormatArgs),

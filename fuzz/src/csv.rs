@@ -14,7 +14,7 @@ const TABLE: &str = r#""normalize": "none", "missing": "error", "columns": [
 const TEXT: &str = r#""text_column": "text", "target_column": "label", "lowercase": true, "tokenizer": "words",
     "longest": 4, "words": ["good", "film"]"#;
 
-/// Reads the bytes for models of images, of tables and of texts, and as the data sets that these are trained on.
+/// Reads the bytes for models of images, of tables and of texts (as a CSV and line by line), and as the data sets that these are trained on.
 pub fn check(data: &[u8]) {
     input::check(NAME, data);
     let table = format!(r#"{{{CLASSES}, "target": "label", {TABLE}}}"#);
@@ -23,7 +23,9 @@ pub fn check(data: &[u8]) {
         _ => false,
     });
     let texts = format!("{{{CLASSES}, {TEXT}}}");
-    input::read(NAME, data, &input::preprocessing(&texts), |sample| matches!(sample, RawSample::Text(_)));
+    for name in [NAME, "a.txt"] {
+        input::read(name, data, &input::preprocessing(&texts), |sample| matches!(sample, RawSample::Text(_)));
+    }
     load(data);
 }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 use super::{print, say};
 use crate::cli::{EvaluateArgs, SplitName};
 use crate::config::RunConfig;
-use crate::data::{Batch, input};
+use crate::data::Batch;
+use crate::data::input::{self, RawRow};
 use crate::error::EXIT_OK;
 use crate::metric::ClassReport;
 use crate::output::{Cell, Column, Table, classes};
 use crate::run::{Library, Predictor};
 use crate::store::{self, RunEntry, RunsDir, layout};
-use crate::target::Targets;
+use crate::target::{Target, Targets};
 use crate::train::{EVALUATION_BATCH, Review, review};
 use crate::{Error, Result};
 
@@ -88,7 +89,15 @@ fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device)
     let loss = predictor.loss.as_loss();
     let preprocessing = &predictor.preprocessing;
     let mut review = Review::new(&predictor.metrics, preprocessing.task(), preprocessing.classes());
-    let mut rows = input::open_labelled(file, &predictor.preprocessing)?;
+    let mut left_out = 0usize;
+    let chosen = |row: Result<(RawRow, Option<Target>)>| match row {
+        Ok((row, target)) => {
+            left_out += usize::from(target.is_none());
+            target.map(|target| Ok((row, target)))
+        }
+        Err(error) => Some(Err(error)),
+    };
+    let mut rows = input::open_labelled(file, preprocessing)?.filter_map(chosen);
     loop {
         let chunk = rows.by_ref().take(EVALUATION_BATCH).collect::<Result<Vec<_>>>()?;
         if chunk.is_empty() {
@@ -100,8 +109,22 @@ fn on_file(predictor: &mut Predictor, file: &Path, device: &candle_core::Device)
         let batch = Batch { inputs, targets };
         review.add(&mut predictor.model, loss, &batch, &[])?;
     }
+    drop(rows);
     if review.tally.samples() == 0 {
-        return Err(Error::unreadable(file, "there are no samples in it"));
+        let reason = match left_out {
+            0 => "there are no samples in it",
+            _ => "there is no sample in it of a class that the model was trained on",
+        };
+        return Err(Error::unreadable(file, reason));
+    }
+    // As `data.classes` does with the samples to train with.
+    if left_out > 0 {
+        let (samples, classes) =
+            if left_out == 1 { ("sample", "its class") } else { ("samples", "their classes") };
+        let file = file.display();
+        say(&format!(
+            "note: left out {left_out} {samples} of {file}: the model was not trained on {classes}"
+        ));
     }
     Ok(review)
 }

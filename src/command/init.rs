@@ -52,7 +52,7 @@ pub fn execute(args: &InitArgs) -> Result<u8> {
             let text = renamed(text, &args.template, &path);
             write_new(&path, &text)?;
             print(&path.display().to_string())?;
-            for path in write_data(&path, &text)? {
+            for path in write_base(&path, &text)?.into_iter().chain(write_data(&path, &text)?) {
                 print(&path.display().to_string())?;
             }
             if let Some(command) = first_command(&text) {
@@ -61,6 +61,20 @@ pub fn execute(args: &InitArgs) -> Result<u8> {
         }
     }
     Ok(EXIT_OK)
+}
+
+/// Puts the template beside another whose weights that one begins with, unless it is there; its path if it was written.
+fn write_base(template: &Path, text: &str) -> Result<Option<PathBuf>> {
+    let folder = template.parent().unwrap_or(Path::new(""));
+    let Some((name, content)) = TEMPLATES.iter().find(|(name, _)| text.contains(&format!("\"run:{name}\"")))
+    else {
+        return Ok(None);
+    };
+    let path = folder.join(format!("{name}.toml"));
+    if path.exists() {
+        return Ok(None);
+    }
+    write_new(&path, content).map(|()| Some(path))
 }
 
 /// Puts the data that a template reads beside it, unless it is there; the paths of what was written.

@@ -11,7 +11,7 @@ use crate::device::DeviceConfig;
 use crate::error::EXIT_OK;
 use crate::output::number::duration;
 use crate::output::{Cell, Column, Table, axes};
-use crate::run::{Action, Library, Plan, PlannedRun};
+use crate::run::{self, Action, Library, Plan, PlannedRun};
 use crate::setting::KeyPath;
 use crate::store::{RunsDir, Status, json_value};
 use crate::sweep::short_key;
@@ -32,7 +32,12 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     for note in &plan.notes {
         say(&format!("note: {note}"));
     }
-    plan.prepare(&library)?;
+    let prepared = plan.prepare(&library)?;
+    let known = plan.runs.iter().zip(&prepared);
+    let known = known.filter_map(|(run, data)| Some((&run.spec.config, data.as_deref()?)));
+    for note in run::notes(known)? {
+        say(&format!("note: {note}"));
+    }
     let device = training::device(args.training.device, devices(&plan))?;
     let keys = experiment.swept_keys();
     if let Some(path) = &args.save {

@@ -5,6 +5,9 @@ mod show;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use candle_core::Device;
+
+use self::show::Gallery;
 use super::say;
 use crate::cli::PredictArgs;
 use crate::data::input::{self, RawRow};
@@ -25,47 +28,74 @@ pub fn execute(args: &PredictArgs) -> Result<u8> {
     // Half of an answer is none: everything that was named must be there before the first line is written.
     for path in &args.inputs {
         if let Err(error) = std::fs::metadata(path) {
-            return Err(Error::unreadable(path, error.to_string()));
+            let absent = error.kind() == std::io::ErrorKind::NotFound;
+            let reason = if absent { "there is no such file".to_owned() } else { error.to_string() };
+            return Err(Error::unreadable(path, reason));
         }
     }
     let device = args.device.open()?;
     let mut predictor = Predictor::load(&checkpoint(args)?, &device)?;
-    let loss = predictor.loss.as_loss();
-    let mut sink =
-        Sink::new(std::io::BufWriter::new(anstream::stdout()), args.json, predictor.preprocessing.classes());
-    let mut left = args.limit.unwrap_or(usize::MAX);
     let mut files = Vec::new();
     for path in &args.inputs {
         files.extend(input::files(path, &predictor.preprocessing)?);
     }
+    let mut answers = if args.show {
+        Answers::Drawn(Gallery::new(&files, super::width().unwrap_or(LINE)))
+    } else {
+        let out = std::io::BufWriter::new(anstream::stdout());
+        Answers::Written(Sink::new(out, args.json, predictor.preprocessing.classes()))
+    };
+    let mut left = args.limit.unwrap_or(usize::MAX);
     for path in &files {
         if left == 0 {
             break;
         }
-        let mut rows = input::open(path, &predictor.preprocessing)?.take(left);
-        let mut index = 0;
-        loop {
-            let chunk: Vec<RawRow> = rows.by_ref().take(CHUNK).collect::<Result<_>>()?;
-            if chunk.is_empty() {
-                break;
-            }
-            let inputs = predictor.preprocessing.batch(&chunk, &device)?;
-            let made = answer(&mut predictor.model, loss, &inputs)?;
-            if args.show {
-                let width = super::width().unwrap_or(LINE);
-                super::print(&show::pictures(&chunk, &made, &predictor.preprocessing, width)?)?;
-            } else {
-                sink.write(path, index, &made)?;
-            }
-            index += chunk.len();
-            left -= chunk.len();
-        }
-        if index == 0 {
+        let found = of_file(path, &mut predictor, left, &mut answers, &device)?;
+        if found == 0 {
             say(&format!("{}: no samples", path.display()));
         }
+        left -= found;
     }
-    sink.finish()?;
+    match answers {
+        Answers::Drawn(mut gallery) => gallery.draw()?,
+        Answers::Written(sink) => sink.finish()?,
+    }
     Ok(EXIT_OK)
+}
+
+/// What becomes of predictions.
+enum Answers<W: Write> {
+    Drawn(Gallery),
+    Written(Sink<W>),
+}
+
+/// Predicts the first samples of a file, `most` at most; how many there were.
+fn of_file<W: Write>(
+    path: &Path,
+    predictor: &mut Predictor,
+    most: usize,
+    answers: &mut Answers<W>,
+    device: &Device,
+) -> Result<usize> {
+    let loss = predictor.loss.as_loss();
+    let mut rows = input::open(path, &predictor.preprocessing)?.peekable();
+    let mut index = 0;
+    loop {
+        let chunk: Vec<RawRow> = rows.by_ref().take(CHUNK.min(most - index)).collect::<Result<_>>()?;
+        if chunk.is_empty() {
+            return Ok(index);
+        }
+        let inputs = predictor.preprocessing.batch(&chunk, device)?;
+        let made = answer(&mut predictor.model, loss, &inputs)?;
+        match answers {
+            Answers::Drawn(gallery) => {
+                let only = index == 0 && chunk.len() == 1 && rows.peek().is_none();
+                gallery.add(path, &chunk, only, &made, &predictor.preprocessing)?;
+            }
+            Answers::Written(sink) => sink.write(path, index, &made)?,
+        }
+        index += chunk.len();
+    }
 }
 
 /// The checkpoint that the user means: a file, or the best one of a run.

@@ -7,7 +7,7 @@ use super::{compare, is_closed_pipe, overrides, print, say, training, width};
 use crate::Result;
 use crate::cli::RunArgs;
 use crate::config::Experiment;
-use crate::run::{Action, Library, Plan, Task};
+use crate::run::{self, Action, Library, Plan, Task};
 use crate::store::{self, RunsDir, Status};
 
 /// Everything is checked before the first run starts.
@@ -31,6 +31,11 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
     let mut tasks: Vec<Task> = Vec::new();
     for (plan, _) in &plans {
         tasks.extend(tasks_of(plan, &library, args.force)?);
+    }
+    if !args.verbosity.quiet {
+        for note in run::notes(tasks.iter().map(|task| (&task.spec.config, task.data.as_ref())))? {
+            say(&format!("note: {note}"));
+        }
     }
     // Two files may describe the same run of one experiment.
     let mut seen = BTreeSet::new();

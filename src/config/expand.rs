@@ -1,5 +1,7 @@
 //! From an experiment to its runs.
 
+mod causes;
+mod joints;
 mod walk;
 
 use indexmap::IndexSet;

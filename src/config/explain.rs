@@ -1,19 +1,21 @@
 //! Where the value of a setting comes from.
 
-mod known;
+mod reach;
 
 use indexmap::IndexSet;
 use toml::{Table, Value};
 
-use self::known::known;
+use self::reach::{as_written, collect_leaves, reach, unwritten};
+use super::assignment::quoted_path;
 use super::experiment::Experiment;
+use super::extends;
 use super::layer::{Layer, nested};
 use super::patch::misplaced;
 use super::schema::{self, KeyDoc};
-use super::section::{Section, section_at};
-use crate::Result;
-use crate::setting::{Excerpt, KeyPath, Segment};
-use crate::sweep::{Axis, When};
+use super::section::section_at;
+use crate::setting::{Diagnostic, Excerpt, KeyPath, Segment, keys_of, nearest};
+use crate::sweep::{Axis, SweepConfig, When, short_key};
+use crate::{Error, Result};
 
 /// So many combinations of a sweep are tried for what their kinds drop; nobody waits for a million.
 const MOST_TRIED: usize = 1000;
@@ -234,60 +236,35 @@ impl Experiment {
     }
 }
 
-/// The settings of a layer: of a flag that reaches into a list, what was typed and not the whole list.
-fn as_written(layer: &Layer, sections: &[Section]) -> Table {
-    let typed = layer.assigned().map(|(path, value)| nested(path, value.clone()));
-    let mut table = match typed {
-        Some(Value::Table(table)) => table,
-        _ => layer.table.clone(),
+/// The path that a key stands for, if an experiment can have it.
+fn known(key: &str) -> Result<KeyPath> {
+    let path = quoted_path(key.trim());
+    let dotted = path.to_string();
+    let of_sweep = || match path.0.as_slice() {
+        [Segment::Key(sweep)] => sweep == "sweep",
+        [Segment::Key(sweep), Segment::Key(key), ..] => {
+            sweep == "sweep" && keys_of::<SweepConfig>().contains(&key.as_str())
+        }
+        _ => false,
     };
-    for section in sections {
-        section.write_out(&mut table);
+    let keys = schema::keys();
+    if keys.contains(&dotted) || of_sweep() {
+        return Ok(path);
     }
-    table
-}
-
-/// The place at which the table speaks of `key`: its own, in a list the one entry that has it, or that of a
-/// value which stands where the key would lie.
-fn reach(table: &Table, key: &KeyPath) -> Option<KeyPath> {
-    let mut at = KeyPath::default();
-    let mut rest = key.0.as_slice();
-    let (Segment::Key(first), _) = rest.split_first()? else { return None };
-    let mut value = table.get(first)?;
-    loop {
-        at.0.push(rest[0].clone());
-        rest = &rest[1..];
-        let [Segment::Key(next), ..] = rest else { return Some(at) };
-        if let Value::Array(list) = value {
-            let mut with = list.iter().enumerate().filter(|(_, entry)| entry.get(next.as_str()).is_some());
-            let (Some((index, entry)), None) = (with.next(), with.next()) else { return Some(at) };
-            at.0.push(Segment::Index(index));
-            value = entry;
-        }
-        let Value::Table(inner) = value else { return Some(at) };
-        value = inner.get(next)?;
-    }
-}
-
-/// What holds of a key that a configuration leaves out where nobody sets it; none for keys of some kinds only.
-fn unwritten(key: &KeyPath, config: &Table) -> Option<Value> {
-    let is_left_out = key.parent().find_in(config)?.is_table() && key.find_in(config).is_none();
-    let doc = schema::describe(key).filter(|doc| is_left_out && doc.kinds.is_empty())?;
-    Value::try_from(doc.default?).ok()
-}
-
-fn collect_leaves(at: &KeyPath, value: Option<&Value>, leaves: &mut IndexSet<KeyPath>) {
-    match value {
-        Some(Value::Table(table)) => {
-            for (key, value) in table {
-                collect_leaves(&at.join(key), Some(value), leaves);
-            }
-        }
-        Some(_) => {
-            leaves.insert(at.clone());
-        }
-        None => {}
-    }
+    let short = || keys.iter().find(|key| short_key(key, keys) == dotted).map(String::as_str);
+    let near = short().or_else(|| nearest(&dotted, keys.iter().map(String::as_str)));
+    let (message, help) = if dotted == extends::KEY {
+        (format!("`{dotted}` is not a setting: it names the files that settings come from"), None)
+    } else {
+        (format!("unknown key `{dotted}`"), near.map(|key| format!("did you mean \"{key}\"?")))
+    };
+    Err(Error::Settings(vec![Diagnostic {
+        message,
+        excerpt: None,
+        label: String::new(),
+        notes: Vec::new(),
+        help,
+    }]))
 }
 
 #[cfg(test)]
@@ -405,7 +382,7 @@ mod tests {
     fn an_unknown_key_is_refused_and_errors_of_runs_are_not() {
         let experiment = load("optimizer.lr = -1\n", "", &[]);
         let help = |key: &str| match experiment.explain(key) {
-            Err(crate::Error::Settings(found)) => found[0].help.clone().unwrap_or_default(),
+            Err(Error::Settings(found)) => found[0].help.clone().unwrap_or_default(),
             other => panic!("{other:?}"),
         };
         assert_eq!(help("optimiser.lr"), "did you mean \"optimizer.lr\"?");

@@ -4,7 +4,7 @@
 //! [`Preprocessing`] that is fitted on the train part alone; [`Prepared`] is the three together. Pixels stay
 //! bytes until a batch is gathered.
 //! [`input`] reads the files that a trained model is applied to, [`fetch`] downloads data sets. A source is one file here, one variant of
-//! [`SourceConfig`] and one arm in each of its matches. Nothing here knows of models or of the run's seed.
+//! [`SourceConfig`] and one arm. Nothing here knows of models or of the run's seed.
 
 pub mod augment;
 mod csv;
@@ -45,7 +45,7 @@ pub use fashion_mnist::FashionMnistConfig;
 pub use idx::IdxConfig;
 pub use image::{ImageTransform, Images, Normalize};
 pub use images::ImagesConfig;
-pub use labels::Labels;
+pub use labels::{Labels, shown_classes};
 pub use mnist::MnistConfig;
 pub use prepared::Prepared;
 pub use preprocessing::{Preprocessing, Transform};

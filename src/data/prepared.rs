@@ -71,7 +71,10 @@ impl Prepared {
             split.train.rows.truncate(limit);
         }
         let (content, labels) = (dataset.main.content(), selection.labels().clone());
-        let preprocessing = Preprocessing::fit(content, &split.train.rows, labels, config.normalize())?;
+        let mut preprocessing = Preprocessing::fit(content, &split.train.rows, labels, config.normalize())?;
+        if config.common.classes.is_some() {
+            preprocessing = preprocessing.chosen_from(dataset.labels.classes());
+        }
         let augment = config.common.augment.clone();
         if !augment.is_empty() && !matches!(preprocessing.transform(), Transform::Image(_)) {
             return Err(Error::Request("`data.augment` changes images, but the samples are none".to_owned()));
@@ -103,6 +106,28 @@ impl Prepared {
     /// The name of every class; none where the targets are numbers.
     pub fn classes(&self) -> &[String] {
         self.preprocessing.classes()
+    }
+
+    /// The classes that no sample of a part is of, in their order; none where the targets are numbers.
+    pub fn classes_without_samples(&self, part: &Part) -> Result<Vec<String>> {
+        let classes = self.classes();
+        if classes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let present = self.classes_of(part)?;
+        let absent = classes.iter().zip(present).filter(|(_, present)| !present);
+        Ok(absent.map(|(class, _)| class.clone()).collect())
+    }
+
+    /// For each class whether a sample of the part is of it; nothing where the targets are numbers.
+    pub fn classes_of(&self, part: &Part) -> Result<Vec<bool>> {
+        let mut present = vec![false; self.classes().len()];
+        if !present.is_empty() {
+            for class in self.targets(part.set, &part.rows)?.classes()? {
+                present[*class as usize] = true;
+            }
+        }
+        Ok(present)
     }
 
     /// The samples themselves, those that no part has among them.
@@ -192,10 +217,37 @@ mod tests {
     }
 
     #[test]
+    fn a_checkpoint_tells_what_the_classes_were_chosen_from() {
+        let written = |text: &str| serde_json::to_value(prepared(text).unwrap().preprocessing).unwrap();
+        let chosen = written("classes = ['c', 0]");
+        assert_eq!(chosen["source_classes"], serde_json::json!(["a", "b", "c"]));
+        let read: Preprocessing = serde_json::from_value(chosen.clone()).unwrap();
+        assert_eq!(read, prepared("classes = ['c', 0]").unwrap().preprocessing);
+        assert_eq!(read.clone().with_chosen_classes(), read);
+        // All classes in another order are a choice, too; without one nothing is written.
+        assert!(written("classes = ['b', 'a', 'c']")["source_classes"].is_array());
+        assert!(written("").get("source_classes").is_none());
+        let mut wrong = chosen;
+        wrong["source_classes"] = serde_json::json!(["a", "b"]);
+        let error = serde_json::from_value::<Preprocessing>(wrong).unwrap_err().to_string();
+        assert_eq!(error, "the class \"c\" is not among `source_classes`");
+    }
+
+    #[test]
     fn a_limit_cuts_the_training_alone() {
         let data = prepared("limit = 2").unwrap();
         assert_eq!(data.split.train.rows, [0, 1]);
         assert_eq!(prepared("limit = 100").unwrap().split.train.len(), 6);
+    }
+
+    #[test]
+    fn classes_that_a_part_is_without_are_named() {
+        let data = prepared("limit = 2").unwrap();
+        assert_eq!(data.classes_without_samples(&data.split.train).unwrap(), ["c"]);
+        let data = prepared("classes = ['c', 0]\nlimit = 1").unwrap();
+        assert_eq!(data.classes_without_samples(&data.split.train).unwrap(), ["c"]);
+        let all = prepared("").unwrap();
+        assert!(all.classes_without_samples(&all.split.train).unwrap().is_empty());
     }
 
     #[test]

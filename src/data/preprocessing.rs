@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::dataset::{Content, Inputs};
 use super::image::{ImageTransform, Normalize};
 use super::input::RawRow;
-use super::labels::Labels;
+use super::labels::{LabelIndex, Labels, Origin};
 use super::table::TablePreprocessing;
 use super::text::TextPreprocessing;
 use crate::Result;
@@ -31,12 +31,17 @@ pub enum Transform {
 pub struct Preprocessing {
     #[serde(flatten)]
     labels: Labels,
+    /// Written only where classes were chosen, so that other checkpoints keep their bytes.
+    #[serde(rename = "source_classes", skip_serializing_if = "Origin::is_silent")]
+    origin: Origin,
     #[serde(flatten)]
     transform: Transform,
 }
 
 #[derive(Deserialize)]
 struct Stored {
+    #[serde(default)]
+    source_classes: Option<Vec<String>>,
     #[serde(flatten)]
     labels: Labels,
     #[serde(flatten)]
@@ -46,7 +51,9 @@ struct Stored {
 impl TryFrom<Stored> for Preprocessing {
     type Error = String;
 
-    fn try_from(Stored { labels, mut transform }: Stored) -> std::result::Result<Self, String> {
+    fn try_from(
+        Stored { source_classes, labels, mut transform }: Stored,
+    ) -> std::result::Result<Self, String> {
         // A table and its labels both have the name of the target, which stands there once.
         if let (Labels::Target(name), Some(_)) = (&labels, transform.get("columns")) {
             transform["target"] = name.as_str().into();
@@ -63,7 +70,13 @@ impl TryFrom<Stored> for Preprocessing {
         if matches!(&labels, Labels::Classes(classes) if classes.len() < 2) {
             return Err("the preprocessing needs two classes or more".to_owned());
         }
-        Ok(Self { labels, transform })
+        let origin = source_classes.map_or(Origin::All, Origin::Chosen);
+        if let Origin::Chosen(source) = &origin
+            && let Some(absent) = labels.classes().iter().find(|class| !source.contains(class))
+        {
+            return Err(format!("the class \"{absent}\" is not among `source_classes`"));
+        }
+        Ok(Self { labels, origin, transform })
     }
 }
 
@@ -77,7 +90,26 @@ impl Preprocessing {
             }
             Content::Table(table) => Transform::Table(TablePreprocessing::fit(table, train, normalize)?),
         };
-        Ok(Self { labels, transform })
+        Ok(Self { labels, origin: Origin::All, transform })
+    }
+
+    /// The same, with classes that were chosen from those of `source`.
+    #[must_use]
+    pub(super) fn chosen_from(self, source: &[String]) -> Self {
+        Self { origin: Origin::Chosen(source.to_vec()), ..self }
+    }
+
+    /// The same, with classes that were chosen: if it does not tell what from (older checkpoints do not),
+    /// numbers in files are no labels, since they may be places among either.
+    #[must_use]
+    pub fn with_chosen_classes(self) -> Self {
+        let origin = if self.origin == Origin::All { Origin::Unknown } else { self.origin };
+        Self { origin, ..self }
+    }
+
+    /// Finds what labels in files mean.
+    pub(super) fn label_index(&self) -> LabelIndex {
+        LabelIndex::new(self.classes(), &self.origin)
     }
 
     /// What the targets are called.

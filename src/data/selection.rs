@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// A class, by its name or by its position among the classes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a class is named by its text, or by its number from 0")]
 pub enum ClassName {
     /// Its position, from 0.
     Number(u32),

@@ -27,6 +27,7 @@ pub struct DataSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalize: Option<Normalize>,
     /// The classes that are kept, by name or number; they are numbered anew, in this order. All unless set.
+    /// A class that no training sample is of is named in a note when a training begins.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2))]
     pub classes: Option<Vec<ClassName>>,

@@ -1,10 +1,11 @@
 //! The division of a data set's rows into parts.
 
-use std::ops::Range;
+mod layout;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::layout::Layout;
 use super::dataset::{Dataset, Samples, Set};
 use crate::rng::{Purpose, Stream};
 use crate::setting::Problems;
@@ -130,75 +131,6 @@ impl SplitConfig {
     pub(super) fn has_validation(&self) -> bool {
         self.folds.is_some() || self.valid.is_some_and(|fraction| fraction > 0.0)
     }
-
-    /// Where the parts lie among `rows` drawn rows.
-    fn layout(&self, rows: usize) -> Result<Layout> {
-        let mut resolved = self.clone();
-        resolved.resolve();
-        let mut problems = Problems::default();
-        resolved.check(false, &mut problems);
-        if let Some(problem) = problems.into_found().into_iter().next() {
-            return Err(Error::Request(format!("the split cannot be made: {}", problem.message)));
-        }
-        match resolved.folds {
-            Some(folds) => resolved.folded(folds, rows),
-            None => resolved.held_out(rows),
-        }
-    }
-
-    fn held_out(&self, rows: usize) -> Result<Layout> {
-        let fractions = [self.train.unwrap_or(TRAIN), self.valid.unwrap_or(0.0), self.test];
-        let [train, valid, test] = counts(fractions, rows)?;
-        let known = train + valid;
-        Ok(Layout { valid: train..known, test: known..known + test })
-    }
-
-    fn folded(&self, folds: usize, rows: usize) -> Result<Layout> {
-        let Some(fold) = self.fold else {
-            return Err(Error::Request(format!(
-                "`data.split.folds` is {folds}, but nothing says which fold validates: \
-                 set `data.split.fold` to a number from 1 to {folds}"
-            )));
-        };
-        // Where all other rows train the test part is the same, so it does not depend on the folds.
-        let [known, _, test] = counts([rounded(1.0 - self.test), 0.0, self.test], rows)?;
-        if folds > known {
-            return Err(Error::Request(format!(
-                "`data.split.folds` is {folds}, but there are only {known} of {rows} rows to divide: \
-                 choose fewer folds"
-            )));
-        }
-        // The first folds get a row more where they cannot all have the same size.
-        let (size, larger) = (known / folds, known % folds);
-        let start = |index: usize| index * size + index.min(larger);
-        Ok(Layout { valid: start(fold - 1)..start(fold), test: known..known + test })
-    }
-}
-
-/// Where the parts lie among the drawn rows. What does not validate in front of the test part trains.
-struct Layout {
-    valid: Range<usize>,
-    test: Range<usize>,
-}
-
-/// The rows of train, valid and test: floors, the last part that is not 0 taking what they leave if the
-/// fractions add up to 1.
-fn counts(fractions: [f64; 3], rows: usize) -> Result<[usize; 3]> {
-    let mut counts = fractions.map(|fraction| floor(fraction * rows as f64));
-    if (fractions.iter().sum::<f64>() - 1.0).abs() <= TOLERANCE
-        && let Some(last) = fractions.iter().rposition(|fraction| *fraction > 0.0)
-    {
-        let others: usize = counts[..last].iter().sum();
-        counts[last] = rows.saturating_sub(others);
-    }
-    for ((part, fraction), count) in ["train", "validation", "test"].iter().zip(fractions).zip(counts) {
-        if fraction > 0.0 && count == 0 {
-            return Err(Error::Request(format!(
-                "the {part} part is empty: {fraction} of {rows} rows is none; change `data.split`"
-            )));
-        }
-    }
-    Ok(counts)
 }
 
 fn is_fraction(value: f64) -> bool {
@@ -208,13 +140,6 @@ fn is_fraction(value: f64) -> bool {
 /// A difference of fractions as people write it: 0.2 and not 0.19999999999999996.
 fn rounded(fraction: f64) -> f64 {
     (fraction * 1e12).round() / 1e12
-}
-
-/// The whole part, forgiving a product like 0.29 · 100 = 28.999999999999996.
-fn floor(product: f64) -> usize {
-    let nearest = product.round();
-    let exact = (product - nearest).abs() <= TOLERANCE * nearest.max(1.0);
-    if exact { nearest as usize } else { product.floor() as usize }
 }
 
 /// Some rows of a data set.
@@ -272,7 +197,7 @@ impl Split {
                 config.test
             )));
         }
-        let Layout { valid, test: own } = config.layout(rows.len())?;
+        let Layout { valid, test: own } = Layout::new(config, rows.len())?;
         let mut order = if config.shuffle {
             let drawn = Stream::new(config.seed, Purpose::Split, 0, 0).permutation(rows.len());
             drawn.into_iter().map(|position| rows[position as usize]).collect()
@@ -353,7 +278,7 @@ mod tests {
     #[test]
     fn counts_are_floored_and_the_last_part_takes_the_remainder() {
         let counts = |train, valid, test, rows| {
-            let Layout { valid, test } = config(train, valid, test).layout(rows).unwrap();
+            let Layout { valid, test } = Layout::new(&config(train, valid, test), rows).unwrap();
             [valid.start, valid.len(), test.len()]
         };
         assert_eq!(counts(0.6, Some(0.2), 0.2, 1797), [1078, 359, 360]);

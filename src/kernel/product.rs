@@ -74,12 +74,23 @@ pub(super) fn add_product_apart<T: Element>(
 /// `out = left right`, `out` row by row.
 pub(super) fn set_product<T: Element>(out: &mut [T], left: Matrix<'_, T>, right: Matrix<'_, T>) {
     assert_eq!(out.len(), left.rows * right.columns, "the result has the shape of the product");
+    set_product_apart(out, right.columns, left, right);
+}
+
+/// As [`set_product`], with the beginnings of the rows of `out` `step` numbers apart; what lies between them stays.
+pub(super) fn set_product_apart<T: Element>(
+    out: &mut [T],
+    step: usize,
+    left: Matrix<'_, T>,
+    right: Matrix<'_, T>,
+) {
+    let out = &mut out[..extent(left.rows, right.columns, step)];
     if left.columns == 0 {
-        out.fill(T::ZERO);
+        out.chunks_mut(step.max(1)).for_each(|row| row[..right.columns].fill(T::ZERO));
         return;
     }
-    // SAFETY: `out` has room for the product, and nothing else borrows it.
-    unsafe { product(out.as_mut_ptr(), right.columns, false, left, right) };
+    // SAFETY: `out` reaches to the last number of the product, and nothing else borrows it.
+    unsafe { product(out.as_mut_ptr(), step, false, left, right) };
 }
 
 /// Appends `left right` to `out`, row by row.
@@ -143,5 +154,26 @@ unsafe fn product<T: Element>(
             false,
             parallelism,
         );
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "sums and products of small whole numbers are exact")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_reach_into_parts_of_matrices() {
+        // The middle two columns of a 2 × 4 matrix, times a 2 × 2 one, into the last columns of a 2 × 3 one.
+        let left = Matrix::apart(&[1.0, 2.0, 9.0, 0.0, 3.0, 4.0, 9.0], 2, 2, 4);
+        let right = Matrix::rows(&[5.0, 6.0, 7.0, 8.0], 2, 2);
+        let mut out = [1.0; 6];
+        set_product_apart(&mut out[1..], 3, left, right);
+        assert_eq!(out, [1.0, 19.0, 22.0, 1.0, 43.0, 50.0]);
+        add_product_apart(&mut out[1..], 3, left, right.transposed());
+        assert_eq!(out, [1.0, 36.0, 45.0, 1.0, 82.0, 103.0]);
+        // A sum of nothing is 0.
+        set_product_apart(&mut out[1..], 3, Matrix::rows(&[], 2, 0), Matrix::rows(&[], 0, 2));
+        assert_eq!(out, [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
     }
 }

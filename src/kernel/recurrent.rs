@@ -24,11 +24,11 @@ mod direction;
 mod packing;
 mod plan;
 mod pooling;
-mod product;
 mod scene;
 mod slices;
 #[cfg(test)]
 mod tests;
+mod transpose;
 
 use candle_core::{DType, Tensor};
 

@@ -42,6 +42,11 @@ impl Loss for CrossEntropyConfig {
         check_weights("class_weights", self.class_weights.as_deref(), problems);
     }
 
+    fn counts(&self, class: u32) -> bool {
+        let weight = self.class_weights.as_ref().and_then(|weights| weights.get(class as usize));
+        weight.is_none_or(|weight| *weight > 0.0)
+    }
+
     /// One output a class.
     fn outputs(&self, classes: usize) -> Result<usize> {
         if let Some(weights) = &self.class_weights {

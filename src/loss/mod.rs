@@ -164,6 +164,11 @@ pub trait Loss: Send + Sync {
     /// Refuses what `torch` refuses, and weights of which none counts.
     fn check(&self, _problems: &mut Problems) {}
 
+    /// Whether samples of this class count at all.
+    fn counts(&self, _class: u32) -> bool {
+        true
+    }
+
     /// How many outputs tell so many classes apart.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! How often each class is true, is predicted, and is both: what precision, recall and F1 are made of.
 
-use super::Answers;
+use super::{Answers, Metric};
 use crate::target::Targets;
 use crate::{Error, Result};
 
@@ -36,32 +36,45 @@ fn quotient(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-/// Of all classes that the model knows.
-#[derive(Debug, Default)]
-pub(super) struct Counts(Vec<Count>);
+/// The mean of what is said of each class that the model knows, each counting the same.
+#[derive(Debug)]
+pub(super) struct ClassMean {
+    of: fn(Count) -> f64,
+    counts: Vec<Count>,
+}
 
-impl Counts {
-    /// Takes in a batch. A sample whose scores hold a NaN is predicted as no class.
-    pub fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
+impl ClassMean {
+    /// With no sample seen.
+    pub fn new(of: fn(Count) -> f64) -> Self {
+        Self { of, counts: Vec::new() }
+    }
+}
+
+impl Metric for ClassMean {
+    /// A sample whose scores hold a NaN is predicted as no class.
+    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
         let targets = targets.classes()?;
-        self.0.resize(answers.width().max(self.0.len()), Count::default());
+        self.counts.resize(answers.width().max(self.counts.len()), Count::default());
         for (predicted, target) in answers.predicted().iter().zip(targets) {
-            let true_class = self.0.get_mut(*target as usize);
+            let true_class = self.counts.get_mut(*target as usize);
             let count = true_class.ok_or_else(|| Error::Bug(format!("there is no class {target}")))?;
             count.support += 1;
             count.right += u64::from(*predicted == Some(*target));
-            if let Some(count) = predicted.and_then(|class| self.0.get_mut(class as usize)) {
+            if let Some(count) = predicted.and_then(|class| self.counts.get_mut(class as usize)) {
                 count.predicted += 1;
             }
         }
         Ok(())
     }
 
-    /// The mean over the classes, each counting the same; NaN before the first sample.
-    pub fn mean(&self, of: fn(Count) -> f64) -> f64 {
-        if self.0.iter().all(|count| count.support == 0) {
+    fn value(&self) -> f64 {
+        if self.counts.iter().all(|count| count.support == 0) {
             return f64::NAN;
         }
-        self.0.iter().map(|count| of(*count)).sum::<f64>() / self.0.len() as f64
+        self.counts.iter().map(|count| (self.of)(*count)).sum::<f64>() / self.counts.len() as f64
+    }
+
+    fn reset(&mut self) {
+        self.counts.clear();
     }
 }

@@ -4,10 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Count, Counts};
-use super::{About, Answers, Direction, Measured, Metric};
-use crate::Result;
-use crate::target::{Targets, TaskKind};
+use super::counts::{ClassMean, Count};
+use super::{About, Direction, Measured, Metric};
+use crate::target::TaskKind;
 
 /// The mean over the classes of 2 right / (predicted + true) samples, 0 for a class that is neither predicted nor there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,24 +22,7 @@ impl Measured for F1Config {
     }
 
     fn build(&self) -> Box<dyn Metric> {
-        Box::new(F1::default())
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct F1(Counts);
-
-impl Metric for F1 {
-    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
-        self.0.update(answers, targets)
-    }
-
-    fn value(&self) -> f64 {
-        self.0.mean(Count::f1)
-    }
-
-    fn reset(&mut self) {
-        *self = Self::default();
+        Box::new(ClassMean::new(Count::f1))
     }
 }
 
@@ -61,8 +43,8 @@ mod tests {
     #[test]
     fn is_that_of_scikit_learn_with_absent_classes() {
         let (scores, targets) = columns();
-        check_classes(&mut F1::default(), &scores, 4, &targets, 0.21428571428571427);
+        check_classes(F1Config {}.build().as_mut(), &scores, 4, &targets, 0.21428571428571427);
         let (scores, targets) = ABSENT;
-        check_classes(&mut F1::default(), &scores.concat(), 5, &targets, 0.3933333333333333);
+        check_classes(F1Config {}.build().as_mut(), &scores.concat(), 5, &targets, 0.3933333333333333);
     }
 }

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Answers, Direction, Measured, Metric};
-use crate::Result;
-use crate::target::{Targets, TaskKind};
+use super::errors::MeanError;
+use super::{About, Direction, Measured, Metric};
+use crate::target::TaskKind;
 
 /// The mean of |prediction − target|, in the target's unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,31 +21,7 @@ impl Measured for MaeConfig {
     }
 
     fn build(&self) -> Box<dyn Metric> {
-        Box::new(Mae::default())
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Mae {
-    sum: f64,
-    samples: u64,
-}
-
-impl Metric for Mae {
-    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
-        for (value, target) in answers.values().iter().zip(targets.values()?) {
-            self.sum += (f64::from(*value) - f64::from(*target)).abs();
-            self.samples += 1;
-        }
-        Ok(())
-    }
-
-    fn value(&self) -> f64 {
-        self.sum / self.samples as f64
-    }
-
-    fn reset(&mut self) {
-        *self = Self::default();
+        Box::new(MeanError::new(f64::abs))
     }
 }
 
@@ -64,6 +40,6 @@ mod tests {
     #[test]
     fn is_that_of_scikit_learn() {
         let (predicted, targets) = values();
-        check_values(&mut Mae::default(), &predicted, &targets, 0.6071428571428571);
+        check_values(MaeConfig {}.build().as_mut(), &predicted, &targets, 0.6071428571428571);
     }
 }

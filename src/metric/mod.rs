@@ -10,6 +10,7 @@ mod class_report;
 mod cosine_similarity;
 mod counts;
 mod direction;
+mod errors;
 mod f1;
 mod mae;
 mod monitor;

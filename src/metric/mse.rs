@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Answers, Direction, Measured, Metric};
-use crate::Result;
-use crate::target::{Targets, TaskKind};
+use super::errors::{MeanError, squared};
+use super::{About, Direction, Measured, Metric};
+use crate::target::TaskKind;
 
 /// The mean of (prediction − target)², in the square of the target's unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,31 +21,7 @@ impl Measured for MseConfig {
     }
 
     fn build(&self) -> Box<dyn Metric> {
-        Box::new(Mse::default())
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Mse {
-    sum: f64,
-    samples: u64,
-}
-
-impl Metric for Mse {
-    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
-        for (value, target) in answers.values().iter().zip(targets.values()?) {
-            self.sum += (f64::from(*value) - f64::from(*target)).powi(2);
-            self.samples += 1;
-        }
-        Ok(())
-    }
-
-    fn value(&self) -> f64 {
-        self.sum / self.samples as f64
-    }
-
-    fn reset(&mut self) {
-        *self = Self::default();
+        Box::new(MeanError::new(squared))
     }
 }
 
@@ -64,6 +40,6 @@ mod tests {
     #[test]
     fn is_that_of_scikit_learn() {
         let (predicted, targets) = values();
-        check_values(&mut Mse::default(), &predicted, &targets, 0.6339285714285714);
+        check_values(MseConfig {}.build().as_mut(), &predicted, &targets, 0.6339285714285714);
     }
 }

@@ -4,10 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Count, Counts};
-use super::{About, Answers, Direction, Measured, Metric};
-use crate::Result;
-use crate::target::{Targets, TaskKind};
+use super::counts::{ClassMean, Count};
+use super::{About, Direction, Measured, Metric};
+use crate::target::TaskKind;
 
 /// The mean over the classes of right / predicted samples, 0 for a class that is never predicted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,24 +22,7 @@ impl Measured for PrecisionConfig {
     }
 
     fn build(&self) -> Box<dyn Metric> {
-        Box::new(Precision::default())
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Precision(Counts);
-
-impl Metric for Precision {
-    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
-        self.0.update(answers, targets)
-    }
-
-    fn value(&self) -> f64 {
-        self.0.mean(Count::precision)
-    }
-
-    fn reset(&mut self) {
-        *self = Self::default();
+        Box::new(ClassMean::new(Count::precision))
     }
 }
 
@@ -61,8 +43,8 @@ mod tests {
     #[test]
     fn is_that_of_scikit_learn_with_absent_classes() {
         let (scores, targets) = columns();
-        check_classes(&mut Precision::default(), &scores, 4, &targets, 0.20833333333333331);
+        check_classes(PrecisionConfig {}.build().as_mut(), &scores, 4, &targets, 0.20833333333333331);
         let (scores, targets) = ABSENT;
-        check_classes(&mut Precision::default(), &scores.concat(), 5, &targets, 0.4333333333333333);
+        check_classes(PrecisionConfig {}.build().as_mut(), &scores.concat(), 5, &targets, 0.4333333333333333);
     }
 }

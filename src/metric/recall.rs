@@ -4,10 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Count, Counts};
-use super::{About, Answers, Direction, Measured, Metric};
-use crate::Result;
-use crate::target::{Targets, TaskKind};
+use super::counts::{ClassMean, Count};
+use super::{About, Direction, Measured, Metric};
+use crate::target::TaskKind;
 
 /// The mean over the classes of right / true samples, 0 for a class without samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,24 +22,7 @@ impl Measured for RecallConfig {
     }
 
     fn build(&self) -> Box<dyn Metric> {
-        Box::new(Recall::default())
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Recall(Counts);
-
-impl Metric for Recall {
-    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
-        self.0.update(answers, targets)
-    }
-
-    fn value(&self) -> f64 {
-        self.0.mean(Count::recall)
-    }
-
-    fn reset(&mut self) {
-        *self = Self::default();
+        Box::new(ClassMean::new(Count::recall))
     }
 }
 
@@ -61,8 +43,8 @@ mod tests {
     #[test]
     fn is_that_of_scikit_learn_with_absent_classes() {
         let (scores, targets) = columns();
-        check_classes(&mut Recall::default(), &scores, 4, &targets, 0.22916666666666666);
+        check_classes(RecallConfig {}.build().as_mut(), &scores, 4, &targets, 0.22916666666666666);
         let (scores, targets) = ABSENT;
-        check_classes(&mut Recall::default(), &scores.concat(), 5, &targets, 0.3666666666666666);
+        check_classes(RecallConfig {}.build().as_mut(), &scores.concat(), 5, &targets, 0.3666666666666666);
     }
 }

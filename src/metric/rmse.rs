@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::mse::Mse;
-use super::{About, Answers, Direction, Measured, Metric};
-use crate::Result;
-use crate::target::{Targets, TaskKind};
+use super::errors::{MeanError, squared};
+use super::{About, Direction, Measured, Metric};
+use crate::target::TaskKind;
 
 /// The root of the mean of (prediction − target)², in the target's unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,24 +21,7 @@ impl Measured for RmseConfig {
     }
 
     fn build(&self) -> Box<dyn Metric> {
-        Box::new(Rmse::default())
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Rmse(Mse);
-
-impl Metric for Rmse {
-    fn update(&mut self, answers: &Answers<'_>, targets: &Targets) -> Result<()> {
-        self.0.update(answers, targets)
-    }
-
-    fn value(&self) -> f64 {
-        self.0.value().sqrt()
-    }
-
-    fn reset(&mut self) {
-        *self = Self::default();
+        Box::new(MeanError::new(squared).then(f64::sqrt))
     }
 }
 
@@ -58,6 +40,6 @@ mod tests {
     #[test]
     fn is_that_of_scikit_learn() {
         let (predicted, targets) = values();
-        check_values(&mut Rmse::default(), &predicted, &targets, 0.7961963146288554);
+        check_values(RmseConfig {}.build().as_mut(), &predicted, &targets, 0.7961963146288554);
     }
 }

@@ -16,9 +16,9 @@ impl Model {
         places.flat_map(|Place { layer, .. }| layer.parameters_mut()).map(|(_, one)| one).collect()
     }
 
-    /// Numbers to train in one parameter set.
+    /// The numbers in one parameter set, frozen ones among them.
     pub fn parameter_count(&self) -> usize {
-        self.summary().trainable
+        self.summary().parameters
     }
 
     /// Whether no weight is NaN or infinite.

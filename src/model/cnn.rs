@@ -12,7 +12,9 @@ use super::layer::{LayerConfig, LayerSettings};
 use super::mlp::ActivationPosition;
 use super::pool::PoolConfig;
 use super::regularizer::RegularizerList;
+use crate::sample::SampleShape;
 use crate::setting::Problems;
+use crate::{Error, Result};
 
 /// Deeper is a typing error; plain networks stop learning long before.
 const MAX_LAYERS: usize = 1000;
@@ -209,6 +211,16 @@ impl CnnConfig {
         problems.within("activation", |problems| self.activation.check(problems));
         problems.within("regularizer", |problems| self.regularizer.check(problems));
         problems.within("head", |problems| self.head.check(problems));
+    }
+
+    /// Refuses samples that are no images.
+    pub(super) fn check_images(input: &SampleShape) -> Result<()> {
+        if input.dims().len() == 3 {
+            return Ok(());
+        }
+        Err(Error::Request(format!(
+            "a cnn needs images of the shape [C, H, W], but samples are {input}: use a model of kind mlp"
+        )))
     }
 
     /// The layers themselves.

@@ -14,7 +14,7 @@ use super::mlp::MlpConfig;
 use super::rnn::RnnConfig;
 use super::sequential::SequentialConfig;
 use super::shapes::{self, Visit};
-use super::transfer::Match;
+use super::transfer::{Match, is_below};
 use crate::sample::SampleShape;
 use crate::setting::{Flat, Problems, by_kind, kind};
 use crate::{Error, Result};
@@ -92,6 +92,7 @@ impl ArchitectureConfig {
             Self::Mlp(config) => Ok(config.layers(numbers(input, "an mlp")?, outputs)),
             Self::Cnn(config) => {
                 numbers(input, "a cnn")?;
+                CnnConfig::check_images(input)?;
                 Ok(config.layers(outputs))
             }
             Self::Sequential(config) => config.layers(input, outputs),
@@ -155,13 +156,13 @@ impl ModelConfig {
         self.common.check(problems);
     }
 
-    /// Numbers to train, counted without building anything.
+    /// The numbers in all weights, frozen ones among them, counted without building anything.
     ///
     /// # Errors
     /// [`Error::Request`] if samples do not fit a layer, or outputs not the loss.
     pub fn parameter_count(&self, input: &SampleShape, outputs: usize) -> Result<u64> {
         let mut count = 0u64;
-        let output = self.walk(input, outputs, &mut |layer, shape| {
+        let output = self.walk(input, outputs, &mut |layer, _, shape| {
             count = count.saturating_add(layer.parameter_count(shape)?);
             Ok(())
         })?;
@@ -182,8 +183,12 @@ impl ModelConfig {
     /// Whether a batch of a single sample cannot be trained on: a batch norm would have nothing to normalise over.
     pub fn needs_two_samples(&self, input: &SampleShape, outputs: usize) -> Result<bool> {
         let mut needs = false;
-        self.walk(input, outputs, &mut |layer, shape| {
-            needs |= matches!(layer, LayerConfig::BatchNorm(_)) && BatchNormConfig::needs_two_samples(shape);
+        self.walk(input, outputs, &mut |layer, name, shape| {
+            // A frozen one goes by its running statistics.
+            let is_frozen = || self.common.freeze.iter().any(|prefix| is_below(name, prefix));
+            needs |= matches!(layer, LayerConfig::BatchNorm(_))
+                && BatchNormConfig::needs_two_samples(shape)
+                && !is_frozen();
             Ok(())
         })?;
         Ok(needs)
@@ -192,7 +197,23 @@ impl ModelConfig {
     /// The shape of an output sample.
     fn walk(&self, input: &SampleShape, outputs: usize, visit: &mut Visit<'_>) -> Result<Vec<usize>> {
         let layers = self.kind.layers(input, outputs)?;
-        shapes::walk(&layers, self.kind.list(), &self.kind.first_shape(input), visit)
+        let mut visit = |layer: &LayerConfig, name: &str, shape: &[usize]| {
+            // The longest sequence tells the shape, but a batch is as long as its own longest.
+            if matches!((layer, input, shape), (LayerConfig::Flatten, SampleShape::Tokens { .. }, [_, _])) {
+                let reason = "flatten needs samples of one size, but sequences are of any length: set `pooling` in the \
+                              recurrent layer before it";
+                return Err(Error::Request(reason.to_owned()));
+            }
+            visit(layer, name, shape)
+        };
+        let walked = shapes::walk(&layers, self.kind.list(), &self.kind.first_shape(input), &mut visit);
+        walked.map_err(|error| match (&self.kind, error) {
+            // Its layers stand in no file: the keys that they come from are to be changed.
+            (ArchitectureConfig::Cnn(_), Error::Request(reason)) => Error::Request(format!(
+                "{reason}; `model.channels`, `kernel_size`, `padding` and `pool` decide what becomes of an image"
+            )),
+            (_, other) => other,
+        })
     }
 }
 

@@ -7,8 +7,8 @@ use crate::{Error, Result};
 /// More numbers in one sample are a mistake: their sizes in bytes would come near to overflow.
 const LARGEST_SAMPLE: u64 = 1 << 31;
 
-/// Called with each layer that is no block, and the shape of its input samples.
-pub(super) type Visit<'v> = dyn FnMut(&LayerConfig, &[usize]) -> Result<()> + 'v;
+/// Called with each layer that is no block, the name that its weights begin with and the shape of its input samples.
+pub(super) type Visit<'v> = dyn FnMut(&LayerConfig, &str, &[usize]) -> Result<()> + 'v;
 
 /// The shape that samples of shape `input` have behind the `layers`; `list` is what the list is called.
 ///
@@ -27,7 +27,7 @@ pub(super) fn walk(
             LayerConfig::Residual(config) => residual(config, &place, &shape, visit)?,
             layer => {
                 let found = layer.output_shape(&shape).and_then(|output| {
-                    visit(layer, &shape)?;
+                    visit(layer, &name_of(&place), &shape)?;
                     check_size(&output)?;
                     Ok(output)
                 });
@@ -39,6 +39,11 @@ pub(super) fn walk(
         };
     }
     Ok(shape)
+}
+
+/// `layers.1.shortcut.0` of the entry `model.layers[1].shortcut[0]`.
+fn name_of(place: &str) -> String {
+    place.trim_start_matches("model.").replace('[', ".").replace(']', "")
 }
 
 /// As [`walk`], for a block called `place`.

@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(refused("{ match = 'layers.0' }, { match = 'layers.01.weight' }"), "");
         assert_eq!(
             refused("{ match = 'layers.0' }, { match = 'layers.2' }"),
-            "optimizer.groups[1] matches no parameter: there is no \"layers.2\" among layers.0.weight, \
+            "optimizer.groups[1] matches no parameter that is trained: there is no \"layers.2\" among layers.0.weight, \
              layers.0.bias, layers.01.weight"
         );
         assert_eq!(

@@ -88,7 +88,7 @@ impl Flat<OptimizerSettings, RuleConfig> {
         });
     }
 
-    /// Refuses a group that none of the parameters with these names is in.
+    /// Refuses a group that none of the parameters with these names, those that are trained, is in.
     ///
     /// # Errors
     /// [`Error::Request`] with the name that leads nowhere.
@@ -99,7 +99,7 @@ impl Flat<OptimizerSettings, RuleConfig> {
             let mut matched = names.iter().filter(|name| group.matches(name)).peekable();
             if matched.peek().is_none() {
                 return Err(Error::Request(format!(
-                    "optimizer.groups[{index}] matches no parameter: there is no \"{wanted}\" among {}",
+                    "optimizer.groups[{index}] matches no parameter that is trained: there is no \"{wanted}\" among {}",
                     names.join(", ")
                 )));
             }

@@ -19,10 +19,15 @@ pub fn significant(value: f64, digits: u8) -> String {
     format!("{value:.decimals$}")
 }
 
+/// Of the size of the mean: less than this is no deviation but the rounding of sums.
+const ROUNDING: f64 = 1e-14;
+
 /// `mean ± std`: two significant digits of the deviation, and the mean to the same place.
 pub fn mean_std(mean: f64, std: Option<f64>) -> String {
     const PLAIN: u8 = 4;
     let Some(std) = std else { return significant(mean, PLAIN) };
+    // Equal numbers may have a mean that is rounded, and so a deviation that means nothing.
+    let std = if std < ROUNDING * mean.abs() { 0.0 } else { std };
     if !std.is_finite() || std == 0.0 {
         return format!("{} ± {}", significant(mean, PLAIN), significant(std, 2));
     }
@@ -91,6 +96,7 @@ mod tests {
             (1234.5, Some(56.7), "1234 ± 57"),
             (1234.5, Some(5678.0), "1234 ± 5678"),
             (0.5, Some(0.0), "0.5000 ± 0"),
+            (0.983, Some(1.2e-16), "0.9830 ± 0"),
             (0.5, None, "0.5000"),
             (f64::NAN, Some(f64::NAN), "NaN ± NaN"),
             (1e-12, Some(1e-13), "1.000e-12 ± 1.0e-13"),

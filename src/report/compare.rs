@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Spread;
-use super::setting::{canonical, find, flatten, path_of};
+use super::setting::{canonical, find, flatten, path_of, quoted};
 use crate::config::schema::AVERAGED_OVER;
 use crate::setting::KeyPath;
 use crate::store::{RunEntry, Status, json_value};
@@ -101,6 +101,7 @@ pub fn compare(experiment: &str, subjects: &[Subject<'_>], monitor: &Monitor, te
         keys.extend(hidden);
         members = group(&subjects, &keys);
     }
+    let mut keys = written_out(&members, keys);
     keys.retain(|key| differs(&members, key));
 
     let mut groups: Vec<Group> = members.values().map(|members| summary(members, &keys, test)).collect();
@@ -180,8 +181,19 @@ fn group<'s, 'a>(subjects: &[&'s Subject<'a>], keys: &IndexSet<String>) -> Membe
 fn decisive(subject: &Subject<'_>, key: &str, path: &KeyPath) -> Option<String> {
     let found = subject.config.as_ref().and_then(|config| find(config, path));
     let configured = found.map(|value| comparable(&without_averaged(json_value(value), key), subject));
-    let written = || subject.entry.record.assignment.get(key).cloned();
-    configured.or_else(|| written().map(|value| canonical(&without_averaged(value, key))))
+    configured.or_else(|| assigned(subject, key).map(|value| canonical(&without_averaged(value, key))))
+}
+
+/// What the run's axes write at `key`, alone or within a table.
+fn assigned(subject: &Subject<'_>, key: &str) -> Option<Value> {
+    let assignment = &subject.entry.record.assignment;
+    let within = || {
+        assignment.iter().find_map(|(axis, value)| {
+            let below = key.strip_prefix(axis.as_str())?.strip_prefix('.')?;
+            value.as_object()?.iter().find(|(name, _)| quoted(name) == below).map(|(_, value)| value)
+        })
+    };
+    assignment.get(key).or_else(within).cloned()
 }
 
 /// Machines keep the same data at different places: a path counts by its last part and the data's content.
@@ -219,6 +231,36 @@ fn hidden_differences(members: &Members<'_, '_>) -> BTreeSet<String> {
     hidden
 }
 
+/// The keys with those of swept tables in the place of the tables: what an axis writes of a table is seldom the
+/// whole of it. Where that does not tell the groups apart, every key in which the tables differ.
+fn written_out(members: &Members<'_, '_>, keys: IndexSet<String>) -> IndexSet<String> {
+    let representatives = representatives(members);
+    let mut all: IndexSet<String> = IndexSet::new();
+    for key in keys {
+        let assigned = members.values().flatten().filter_map(|one| one.entry.record.assignment.get(&key));
+        let names = assigned.filter_map(Value::as_object).flat_map(|table| table.keys());
+        let mut below: IndexSet<String> = names.map(|name| format!("{key}.{}", quoted(name))).collect();
+        let apart = |keys: &IndexSet<String>| group(&representatives, keys).len();
+        let whole = IndexSet::from([key]);
+        if !below.is_empty() && apart(&below) < apart(&whole) {
+            let path = path_of(&whole[0]);
+            let tables =
+                representatives.iter().filter_map(|one| find(one.config.as_ref()?, &path)?.as_table());
+            below.extend(
+                tables.flat_map(|table| table.keys()).map(|name| format!("{}.{}", whole[0], quoted(name))),
+            );
+        }
+        let is_enough = !below.is_empty() && apart(&below) == apart(&whole);
+        all.extend(if is_enough { below } else { whole });
+    }
+    all.into_iter().filter(|key| !is_averaged_over(key)).collect()
+}
+
+/// A run of each group.
+fn representatives<'s, 'a>(members: &Members<'s, 'a>) -> Vec<&'s Subject<'a>> {
+    members.values().filter_map(|members| members.first().copied()).collect()
+}
+
 fn differs(members: &Members<'_, '_>, key: &str) -> bool {
     let path = path_of(key);
     let mut values = members.values().filter_map(|members| members.first()).map(|s| decisive(s, key, &path));
@@ -251,7 +293,7 @@ fn summary(members: &[&Subject<'_>], keys: &IndexSet<String>, test: bool) -> Gro
 
 /// The value as the user wrote it, else as the configuration has it.
 fn shown(members: &[&Subject<'_>], key: &str) -> Option<Value> {
-    let written = members.iter().find_map(|subject| subject.entry.record.assignment.get(key).cloned());
+    let written = members.iter().find_map(|subject| assigned(subject, key));
     let path = path_of(key);
     let configured =
         || members.iter().find_map(|subject| find(subject.config.as_ref()?, &path).map(json_value));
@@ -444,14 +486,14 @@ mod tests {
             swept("c", "'data.split' = { folds = 2, fold = 1 }", 2, 1, 0.3),
         ];
         let expected =
-            ["data.split={folds = 2} | 1 0 0 | 0.3000 -", "data.split={folds = 5} | 2 0 0 | 0.6000 0.1414"];
+            ["data.split.folds=2 | 1 0 0 | 0.3000 -", "data.split.folds=5 | 2 0 0 | 0.6000 0.1414"];
         assert_eq!(lines(&compared(&runs, false)), expected);
         let unread = runs.map(|run| Made { config: None, ..run });
         assert_eq!(lines(&compared(&unread, false)), expected);
     }
 
     #[test]
-    fn whole_tables_are_shown_as_they_were_written() {
+    fn of_whole_tables_the_keys_are_shown_that_were_written_and_differ() {
         let runs = [
             run("a", "optimizer = { kind = 'sgd', lr = 1 }", 0.5)
                 .config("[optimizer]\nkind = 'sgd'\nlr = 1.0\nmomentum = 0.0"),
@@ -459,7 +501,35 @@ mod tests {
         ];
         assert_eq!(
             lines(&compared(&runs, false)),
-            ["optimizer={kind = sgd, lr = 1} | 1 0 0 | 0.5000 -", "optimizer=adam | 1 0 0 | 0.7000 -"]
+            [
+                "optimizer.kind=sgd optimizer.lr=1 | 1 0 0 | 0.5000 -",
+                "optimizer.kind=adam optimizer.lr=0.001 | 1 0 0 | 0.7000 -"
+            ]
+        );
+        // Also beside a run from before the axis, whose table is whole; what stands in a table stays together.
+        let text = |order: &str| format!("[model]\nkind = 'cnn'\n{order}");
+        let runs = [
+            run("a", "model = { kind = 'cnn', match = 'order' }", 0.5).config(&text("match = 'order'")),
+            run("b", "model = { kind = 'cnn', rename = { \"a.0\" = 'b', c = 'd' } }", 0.6)
+                .config(&text("rename = { \"a.0\" = 'b', c = 'd' }")),
+            run("c", "", 0.7).config(&text("")),
+        ];
+        assert_eq!(
+            lines(&compared(&runs, false)),
+            [
+                "model.match=order | 1 0 0 | 0.5000 -",
+                "model.rename={a.0 = b, c = d} | 1 0 0 | 0.6000 -",
+                " | 1 0 0 | 0.7000 -"
+            ]
+        );
+        // Two tables that differ in what neither wrote there are not thrown together.
+        let runs = [
+            run("a", "model = { kind = 'mlp' }", 0.5).config("[model]\nkind = 'mlp'\nlayers = 5"),
+            run("b", "model = { kind = 'mlp' }", 0.6).config("[model]\nkind = 'mlp'\nlayers = 7"),
+        ];
+        assert_eq!(
+            lines(&compared(&runs, false)),
+            ["model.layers=5 | 1 0 0 | 0.5000 -", "model.layers=7 | 1 0 0 | 0.6000 -"]
         );
     }
 

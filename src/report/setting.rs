@@ -35,7 +35,8 @@ fn descend(path: String, value: &toml::Value, flat: &mut IndexMap<String, Value>
     }
 }
 
-fn quoted(key: &str) -> String {
+/// A key as it stands in a dotted path.
+pub(super) fn quoted(key: &str) -> String {
     let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if is_bare { key.to_owned() } else { format!("\"{key}\"") }
 }

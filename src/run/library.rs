@@ -112,7 +112,8 @@ impl Library {
             Model::build(&model, shape, outputs, 0, DType::F32, &Device::Cpu)
                 .and_then(|model| {
                     let parameters = model.parameters();
-                    let names: Vec<&str> = parameters.iter().map(|(name, _)| name.as_str()).collect();
+                    let trained = parameters.iter().filter(|(_, one)| one.trainable);
+                    let names: Vec<&str> = trained.map(|(name, _)| name.as_str()).collect();
                     config.optimizer.check_names(&names)
                 })
                 .map_err(|error| error.to_string())

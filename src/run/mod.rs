@@ -16,7 +16,7 @@ mod verify;
 mod weights;
 
 pub use executor::{Executor, Job, Observers, ThreadExecutor};
-pub use fit::prepare;
+pub use fit::{notes, prepare};
 pub use interrupt::Interrupt;
 pub use library::Library;
 pub use machine::Machine;

@@ -13,7 +13,7 @@ use super::spec::{RunSpec, Specifier};
 use super::weights::locate;
 use crate::config::{Experiment, NAMED, RunConfig, Written, hit, words};
 use crate::data::Prepared;
-use crate::setting::Diagnostic;
+use crate::setting::{Diagnostic, Shared};
 use crate::store::{self, RunEntry, RunsDir, Status};
 use crate::{Error, Result};
 
@@ -142,8 +142,8 @@ impl Plan {
     /// The data of each run in the order of [`runs`](Self::runs); `None` where nothing is to be trained.
     pub fn prepare(&self, library: &Library) -> Result<Vec<Option<Arc<Prepared>>>> {
         let mut prepared = Vec::with_capacity(self.runs.len());
-        // Looked at once for all runs that share data, model and training.
-        let mut fits: HashMap<[usize; 3], Result<Arc<Prepared>, Refusal>> = HashMap::new();
+        // Looked at once for all runs that share everything that is held against the data.
+        let mut fits: HashMap<[usize; 6], Result<Arc<Prepared>, Refusal>> = HashMap::new();
         // One message a cause, with the runs that it hits.
         let mut failed: IndexMap<Refusal, Vec<String>> = IndexMap::new();
         for run in &self.runs {
@@ -151,8 +151,10 @@ impl Plan {
                 prepared.push(None);
                 continue;
             }
-            let RunConfig { data, model, train, .. } = &run.spec.config;
-            let key = [data.address(), model.address(), train.address()];
+            let RunConfig { data, model, loss, optimizer, metrics, train, .. } = &run.spec.config;
+            let loss = loss.as_ref().map_or(0, Shared::address);
+            let (data, model, train) = (data.address(), model.address(), train.address());
+            let key = [data, model, loss, optimizer.address(), metrics.address(), train];
             match fits.entry(key).or_insert_with(|| fit(&run.spec, library)) {
                 Ok(data) => prepared.push(Some(Arc::clone(data))),
                 Err(reason) => failed.entry(reason.clone()).or_default().push(run.spec.name.clone()),

@@ -33,8 +33,11 @@ impl Predictor {
         let metadata = checkpoint.metadata.ok_or_else(|| refuse("it has no metadata `runner`".into()))?;
         let metadata: serde_json::Value = serde_json::from_str(&metadata)
             .map_err(|error| refuse(format!("its metadata `runner` is not JSON: {error}")))?;
-        let preprocessing: Preprocessing = serde_json::from_value(metadata["preprocessing"].clone())
+        let mut preprocessing: Preprocessing = serde_json::from_value(metadata["preprocessing"].clone())
             .map_err(|error| refuse(format!("its preprocessing cannot be read: {error}")))?;
+        if !metadata["data"]["classes"].is_null() {
+            preprocessing = preprocessing.with_chosen_classes();
+        }
         let mut model: ModelConfig = section(&metadata, "model").map_err(refuse)?;
         let loss: LossConfig = section(&metadata, "loss").map_err(refuse)?;
         let outputs = loss.outputs(preprocessing.task()).map_err(|error| refuse(error.to_string()))?;

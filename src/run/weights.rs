@@ -50,7 +50,9 @@ fn checkpoint(path: &Path, runs: &RunsDir) -> Result<Option<PathBuf>> {
             None if runs.experiment(name).is_dir() => (Some(name), "best"),
             None => (None, name),
         };
-        return store::resolve(runs, experiment, run)?.require_checkpoint().map(Some);
+        let found = store::resolve(runs, experiment, run)?.require_checkpoint()?;
+        // The configuration that it is written into is read from another folder.
+        return std::path::absolute(&found).map(Some).map_err(Error::io("find", &found));
     }
     let best = path.join(layout::BEST);
     match path.is_dir() {

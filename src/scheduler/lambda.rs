@@ -26,7 +26,7 @@ type Expression = FlatEx<f64, FloatOpsFactory<f64>, Number>;
 pub struct LambdaConfig {
     /// The factor of an epoch, counted from 0, as in `0.95 ^ epoch`: with `+ - * / ^`, brackets, `exp`, `ln`,
     /// `log2`, `log10`, `sqrt`, `abs`, `floor`, `ceil`, `round`, `min(a, b)`, `max(a, b)`, `sin`, `cos`, `tan`, `PI` and `E`.
-    /// A sign comes before a power: `-2 ^ 2` is 4.
+    /// A sign comes before a power, and powers go from left to right: `-2 ^ 2` is 4, `2 ^ 3 ^ 2` is 64.
     pub expression: String,
 }
 

@@ -12,7 +12,7 @@ use super::written;
 
 /// An enum that is written as a table with a tag (`kind = "sgd"`) and the variant's own keys beside it.
 ///
-/// `"sgd"` alone is short for `{ kind = "sgd" }`. [`kind!`](super::kind) makes an enum one; what serde derives
+/// `"sgd"` alone is short for `{ kind = "sgd" }`. `kind!` makes an enum one; what serde derives
 /// for it is asked for the names of the variants and of their keys, so that they are listed nowhere else.
 pub trait Kind: Sized + 'static {
     /// The key that tells the variants apart.

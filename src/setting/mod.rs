@@ -8,6 +8,7 @@
 
 mod by_kind;
 mod diagnostic;
+mod fault;
 mod fields;
 mod flat;
 mod kind;
@@ -20,11 +21,12 @@ mod written;
 
 pub use by_kind::by_kind;
 pub use diagnostic::{Diagnostic, Excerpt};
+pub use fault::Fault;
 pub use fields::keys_of;
 pub use flat::Flat;
 pub(crate) use kind::kind;
 pub use kind::{Kind, read_kind};
-pub use node::{Fault, Node};
+pub use node::Node;
 pub use problem::{KeyPath, Place, Problem, Problems, Segment, nearest};
 pub use schema::{point_at_unknown_keys, schema_of, settings_schema_of, suggest};
 pub use shared::Shared;

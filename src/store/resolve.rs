@@ -140,6 +140,9 @@ fn absent(entries: &[RunEntry], reference: &str) -> Error {
     let names = entries.iter().map(|entry| entry.name.as_str());
     let containing = || names.clone().find(|name| name.contains(reference));
     let help = match nearest(reference, names.clone()).or_else(containing) {
+        _ if entries.iter().any(|entry| entry.experiment == reference) => {
+            format!("it is an experiment, whose best run is `best --experiment {reference}`")
+        }
         Some(name) => format!("did you mean \"{name}\"?"),
         None if reference.len() < SHORTEST_PREFIX => {
             format!("an id needs {SHORTEST_PREFIX} digits or more")
@@ -229,6 +232,7 @@ mod tests {
         insta::assert_snapshot!(runs.find(None, "p=0.5-7777000").unwrap_err(), @r#"there is no run "p=0.5-7777000"; did you mean "p=0.5-77770000"?"#);
         insta::assert_snapshot!(runs.find(None, "p=0.5").unwrap_err(), @r#"there is no run "p=0.5"; did you mean "p=0.5-77770000"?"#);
         insta::assert_snapshot!(runs.find(None, "777").unwrap_err(), @r#"there is no run "777"; did you mean "p=0.5-77770000"?"#);
+        insta::assert_snapshot!(runs.find(None, "b").unwrap_err(), @r#"there is no run "b"; it is an experiment, whose best run is `best --experiment b`"#);
         insta::assert_snapshot!(runs.find(None, "zz").unwrap_err(), @r#"there is no run "zz"; an id needs 4 digits or more"#);
         insta::assert_snapshot!(runs.find(None, "nothing like it").unwrap_err(), @r#"there is no run "nothing like it"; `runner list` shows all"#);
         let error = runs.find(Some("aa"), "best").unwrap_err();

@@ -5,6 +5,9 @@ use toml::Value;
 /// The longest name of a folder, in bytes.
 const LONGEST: usize = 120;
 
+/// The key by which a table is known.
+const KIND: &str = "kind";
+
 /// Keys that take no short name away from others, though they end alike: those were there first or are what people
 /// sweep.
 const GIVES_WAY: [&str; 3] = ["optimizer.alpha", "scheduler.patience", "scheduler.warmup.epochs"];
@@ -33,7 +36,7 @@ pub fn run_name<'a>(assignment: impl Iterator<Item = (&'a str, &'a Value)>, tag:
     let mut name = String::with_capacity(LONGEST);
     for (key, value) in assignment {
         let comma = if name.is_empty() { "" } else { "," };
-        for text in [comma, key, "=", &text_of(value)] {
+        for text in [comma, key, "=", &folder_text(value)] {
             name.extend(text.chars().map(allowed));
         }
     }
@@ -49,7 +52,25 @@ fn allowed(letter: char) -> char {
     if letter.is_ascii_alphanumeric() || "._=,+-".contains(letter) { letter } else { '-' }
 }
 
-/// A value as it stands in a name or a table's cell: short, and the same for equal values.
+/// A value in the letters of a folder's name: a list as `32+16`, a table by its kind and then its other keys, each
+/// entry of a list likewise.
+fn folder_text(value: &Value) -> String {
+    let joined = |parts: Vec<String>, separator: &str| {
+        if parts.is_empty() { "none".to_owned() } else { parts.join(separator) }
+    };
+    match value {
+        Value::Array(list) => joined(list.iter().map(folder_text).collect(), "+"),
+        Value::Table(table) => {
+            let kind = table.get(KIND).map(folder_text);
+            let others = table.iter().filter(|(key, _)| *key != KIND);
+            let others = others.map(|(key, value)| format!("{key}={}", folder_text(value)));
+            joined(kind.into_iter().chain(others).collect(), ",")
+        }
+        other => text_of(other),
+    }
+}
+
+/// A value as it stands in a table's cell: short, and the same for equal values.
 pub fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -108,6 +129,21 @@ mod tests {
         let name = run_name(std::iter::once(("model.hidden", &odd)), "1f3a9c2e");
         assert_eq!(name.len(), LONGEST);
         assert!(name.starts_with("model.hidden=..---..---") && name.ends_with("-1f3a9c2e"), "{name}");
+    }
+
+    #[test]
+    fn lists_and_tables_are_readable_in_a_name() {
+        let table: toml::Table = toml::from_str(
+            "hidden = [32, 16]\naugment = []\nmodel = { match = 'order' }\noptimizer = { lr = 0.1, kind = 'sgd' }\n\
+             move = [{ kind = 'translate', fraction = [0.08, 0.1] }, 'noise']",
+        )
+        .unwrap();
+        let named = |key: &str| run_name(std::iter::once((key, &table[key])), "1f3a9c2e");
+        assert_eq!(named("hidden"), "hidden=32+16-1f3a9c2e");
+        assert_eq!(named("augment"), "augment=none-1f3a9c2e");
+        assert_eq!(named("model"), "model=match=order-1f3a9c2e");
+        assert_eq!(named("optimizer"), "optimizer=sgd,lr=0.1-1f3a9c2e");
+        assert_eq!(named("move"), "move=translate,fraction=0.08+0.1+noise-1f3a9c2e");
     }
 
     #[test]

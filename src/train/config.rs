@@ -13,7 +13,7 @@ pub struct TrainConfig {
     /// Passes over the training part. With 0 nothing is trained: the run measures the weights that it begins with,
     /// those of `model.weights` for one.
     pub epochs: usize,
-    /// Samples a step.
+    /// Samples a step. Batch norm cannot train on a batch of one sample, the last batch included.
     #[schemars(range(min = 1))]
     pub batch_size: usize,
     /// Whether every epoch draws a new order.
@@ -34,7 +34,7 @@ pub struct TrainConfig {
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub clip_grad_value: Option<f64>,
     /// The column that decides which weights are the best. Default: `valid_loss`, or `train_loss` without a
-    /// validation part.
+    /// validation part. Where it is NaN in every epoch, the weights of the first are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<String>,
     /// Ends the training when a metric no longer improves.

@@ -63,8 +63,11 @@ impl Progress {
     }
 
     /// Takes note of an epoch; whether its weights are the best so far. Those that diverged are never.
+    ///
+    /// As long as the monitored column was never a number (r² of one sample is none) the first epoch is the best: a
+    /// training that completes has weights to predict with.
     pub fn push(&mut self, row: Row, diverged: bool) -> bool {
-        let best = !diverged && self.monitor.improves(&row);
+        let best = !diverged && (self.monitor.improves(&row) || self.best.is_none());
         if best {
             self.best = Some(self.rows.len());
         }
@@ -115,7 +118,15 @@ mod tests {
     fn the_earliest_of_equal_epochs_is_best() {
         assert_eq!(progress(&[3.0, 1.0, 2.0, 1.0], 9, 0.0).best().unwrap().epoch, 2);
         assert_eq!(progress(&[f64::NAN, 4.0], 9, 0.0).best().unwrap().epoch, 2);
-        assert!(progress(&[f64::NAN], 9, 0.0).best().is_none());
+    }
+
+    #[test]
+    fn what_is_never_a_number_leaves_the_first_epoch_the_best_one() {
+        assert_eq!(progress(&[f64::NAN, f64::NAN], 9, 0.0).best().unwrap().epoch, 1);
+        assert_eq!(progress(&[f64::NAN, 4.0, 5.0], 9, 0.0).best().unwrap().epoch, 2);
+        let mut diverged = progress(&[], 9, 0.0);
+        assert!(!diverged.push(Row { epoch: 1, step: 0, lr: 0.1, values: Vec::new() }, true));
+        assert!(diverged.best().is_none());
     }
 
     #[test]

@@ -57,6 +57,26 @@ fn a_checkpoint_alone_tells_images_of_any_size_and_format_apart() {
 }
 
 #[test]
+fn images_of_a_folder_are_drawn_side_by_side_with_their_names() {
+    let workplace = trained();
+    workplace.write("new/b.jpg", picture(ImageFormat::Jpeg, 40, [250, 20, 20]));
+    workplace.write("new/a.png", picture(ImageFormat::Png, 3, [10, 10, 230]));
+    let out = workplace.run(&["predict", "last", "new", "--show"]);
+    let captions: Vec<&str> = out.lines().last().unwrap().split("  ").collect();
+    assert!(captions.len() == 2 && out.lines().count() == 3, "{out}");
+    assert!(captions[0].starts_with("a.png: blue (") && captions[1].starts_with("b.jpg: red ("), "{out}");
+    // Two files of one name are told apart by their folders; rows of a file that has several are numbered.
+    workplace.write("other/a.png", picture(ImageFormat::Png, 3, [250, 20, 20]));
+    workplace.write("rows.csv", format!("{0}\n{0}\n", ["9"; 48].join(",")));
+    let out = workplace.run(&["predict", "last", "new/a.png", "other/a.png", "rows.csv", "--show"]);
+    for caption in ["new/a.png: blue (", "other/a.png: red (", "rows.csv 0: ", "rows.csv 1: "] {
+        assert!(out.contains(caption), "{caption}: {out}");
+    }
+    let out = workplace.run(&["predict", "last", "rows.csv", "--show", "--limit", "1"]);
+    assert!(out.lines().last().unwrap().starts_with("0: "), "{out}");
+}
+
+#[test]
 fn a_folder_for_each_class_is_evaluated() {
     let workplace = trained();
     workplace.write("new/red/b.jpg", picture(ImageFormat::Jpeg, 40, [250, 20, 20]));
@@ -77,7 +97,7 @@ fn what_is_wrong_with_data_is_told_at_the_setting_that_names_it() {
     workplace.write("texts.csv", "text,label\ngood,1\nbad,0\n");
     for (source, path, wanted) in [
         ("images", "pets", "pets/dog/a.png: is neither a PNG nor a JPEG"),
-        ("text", "texts.csv", "did you mean `data.target = \"label\"`?"),
+        ("text", "texts.csv", "has no column \"target\", which `target` names; did you mean \"label\"?"),
         ("text", "absent.csv", "absent.csv: there is no such file"),
     ] {
         let text = format!("model.kind = 'mlp'\n[data]\nsource = '{source}'\npath = '{path}'\n");

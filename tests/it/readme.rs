@@ -75,3 +75,25 @@ fn experiments_of_the_readme_are_accepted() {
         workplace.run(&["plan", "block.toml"]);
     }
 }
+
+/// The message that the README shows, of a file whose ninth line is wrong.
+#[test]
+fn the_error_of_the_readme_is_the_one_that_comes() {
+    let readme = fs::read_to_string(project().join("README.md")).unwrap();
+    let shown = blocks(&readme, "text").into_iter().find(|block| block.starts_with("error: ")).unwrap();
+    let workplace = Workplace::new();
+    let lines = [
+        "data.source = 'digits'",
+        "model.kind = 'mlp'",
+        "",
+        "",
+        "",
+        "",
+        "[optimizer]",
+        "kind = 'sgd'",
+        "momentun = 0.9",
+    ];
+    workplace.write("a.toml", lines.join("\n"));
+    let output = workplace.command(&["plan", "a.toml"]).env("COLUMNS", "80").output().unwrap();
+    assert!(text(&output.stderr).starts_with(&shown), "{}", text(&output.stderr));
+}

@@ -132,7 +132,10 @@ fn a_group_without_a_parameter_is_refused_before_anything_starts() {
     let (code, said) = workplace.fail(&["run", "a.toml", "-s", group]);
     assert_eq!(code, 2, "{said}");
     let said = one_line(&said);
-    assert!(said.contains("optimizer.groups[1] matches no parameter: there is no \"layer.2\""), "{said}");
+    assert!(
+        said.contains("optimizer.groups[1] matches no parameter that is trained: there is no \"layer.2\""),
+        "{said}"
+    );
     assert!(!workplace.path().join("runs").exists(), "something was written");
 }
 

@@ -4,9 +4,11 @@
 
 Run by hand, with numpy and scikit-learn installed. It reads predictions.csv and run.json, and prints the largest
 difference of every number that both know: precision, recall, F1, AUC (macro and of each class), accuracy and the
-confusion matrix of classes; R², errors and cosine similarity of numbers. It ends with 1 if one is above 1e-6.
+confusion matrix of classes; R², errors and cosine similarity of numbers. Numbers above 1, as errors may be in their
+unit, count relative to their size: predictions are single precision. It ends with 1 if one is above 1e-6.
 """
 
+import argparse
 import csv
 import json
 import sys
@@ -53,7 +55,9 @@ def of_numbers(rows, record):
 
 
 def main():
-    run = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="the folder of a completed run")
+    run = parser.parse_args().run
     record = json.loads((run / "run.json").read_text())
     with open(run / "predictions.csv", newline="") as file:
         header, *rows = csv.reader(file)
@@ -64,7 +68,7 @@ def main():
             print(f"{name:24} not in run.json")
             continue
         found, expected = (np.array(numbers, dtype=float) for numbers in (found, expected))
-        difference = np.nanmax(np.abs(found - expected), initial=0.0)
+        difference = np.nanmax(np.abs(found - expected) / np.maximum(1.0, np.abs(expected)), initial=0.0)
         if (np.isnan(found) != np.isnan(expected)).any():
             difference = np.inf
         worst = max(worst, difference)

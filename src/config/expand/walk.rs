@@ -1,53 +1,32 @@
 //! One combination after the other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 
 use super::Expansion;
+use super::causes::Causes;
+use super::joints::{Joints, assemble};
 use crate::config::conditional::order_of_conditions;
 use crate::config::experiment::{Assignment, Draft, Experiment, words};
-use crate::config::locate::{self, NAMED};
 use crate::config::part::{Contents, Parts};
-use crate::config::run_config::RunConfig;
 use crate::config::section::section_at;
-use crate::config::trial::{NONE, Trial, beside};
-use crate::setting::{Diagnostic, Excerpt, KeyPath, Place, Problem, Problems, Segment};
+use crate::config::trial::{NONE, Trial};
+use crate::setting::{Excerpt, KeyPath, Place, Problem, Segment};
 use crate::sweep::{self, Space, When};
 use crate::{Error, Result};
-
-/// Causes that are told; of more nobody reads.
-const MOST_CAUSES: usize = 100;
-
-/// A cause: where it stands, and the runs that it hits.
-struct Found {
-    excerpt: Option<Excerpt>,
-    named: Vec<String>,
-    runs: usize,
-}
-
-/// The tables that are resolved and checked together.
-const JOINED: [&str; 6] = ["data", "loss", "metrics", "optimizer", "scheduler", "train"];
-
-/// Those tables, resolved, by the numbers of what they were made from.
-struct Joint {
-    numbers: [u32; JOINED.len()],
-    problems: Vec<Problem>,
-}
 
 /// Goes through the combinations of an experiment and gathers its runs and all that is wrong with them.
 pub(super) struct Expander<'a> {
     experiment: &'a Experiment,
     contents: Contents,
-    joints: HashMap<[u32; JOINED.len()], Joint>,
+    joints: Joints,
     seen: HashSet<Box<[u32]>>,
     /// The runs so far, each once.
     pub drafts: Vec<Draft>,
     failed: usize,
-    found: IndexMap<Problem, Found>,
-    /// Causes beyond those, by the run.
-    untold: usize,
+    causes: Causes,
     /// Combinations that came out as an earlier one.
     equal: usize,
     /// What the axes dropped.
@@ -64,12 +43,11 @@ impl<'a> Expander<'a> {
         Self {
             experiment,
             contents: Contents::default(),
-            joints: HashMap::new(),
+            joints: Joints::default(),
             seen: HashSet::new(),
             drafts: Vec::new(),
             failed: 0,
-            found: IndexMap::new(),
-            untold: 0,
+            causes: Causes::default(),
             equal: 0,
             notes: IndexSet::new(),
             left_out: vec![0; experiment.exclude.len()],
@@ -194,73 +172,23 @@ impl<'a> Expander<'a> {
 
     fn add(&mut self, space: &Space, parts: &mut Parts<'_>, choices: &[u32], numbers: &[u32]) -> Result<()> {
         let mut numbers = numbers.to_vec();
-        let problems = self.join(parts, &mut numbers)?;
+        let problems = self.joints.join(&mut self.contents, parts, &mut numbers)?;
         if !self.seen.insert(numbers.as_slice().into()) {
             self.equal += 1;
             return Ok(());
         }
         let assignment = assignment(space, parts, choices, &mut self.contents)?;
         if problems.is_empty() {
-            let config = self.assemble(parts, &numbers);
+            let config = assemble(&self.contents, parts, &numbers);
             self.drafts.push(Draft { assignment, config });
             return Ok(());
         }
         self.failed += 1;
         for problem in problems {
-            if self.found.len() >= MOST_CAUSES && !self.found.contains_key(&problem) {
-                self.untold += 1;
-                continue;
-            }
-            let found = if let Some(found) = self.found.get_mut(&problem) {
-                found
-            } else {
-                let excerpt = excerpt(self.experiment, space, parts, choices, &problem);
-                let found = Found { excerpt, named: Vec::new(), runs: 0 };
-                self.found.entry(problem).or_insert(found)
-            };
-            found.runs += 1;
-            if found.named.len() < NAMED {
-                found.named.push(words(&assignment));
-            }
+            let excerpt = |problem: &Problem| excerpt(self.experiment, space, parts, choices, problem);
+            self.causes.add(problem, || words(&assignment), excerpt);
         }
         Ok(())
-    }
-
-    /// Resolves and checks what depends on several tables; `numbers` then stand for resolved ones. All problems
-    /// of the run.
-    fn join(&mut self, parts: &Parts<'_>, numbers: &mut [u32]) -> Result<Vec<Problem>> {
-        let mut problems: Vec<Problem> = Vec::new();
-        let mut readable = true;
-        for number in numbers.iter() {
-            let content = self.contents.get(*number);
-            problems.extend(content.problems.iter().cloned());
-            readable &= content.config.is_some();
-        }
-        if !readable {
-            return Ok(problems);
-        }
-        let slots = JOINED.map(|key| parts.slot(key).unwrap_or_default());
-        let key = slots.map(|slot| numbers[slot]);
-        if !self.joints.contains_key(&key) {
-            let mut config = self.assemble(parts, numbers);
-            config.resolve_together();
-            let mut found = Problems::default();
-            config.check_together(&mut found);
-            let found = beside(&problems, found.into_found());
-            let mut made = [0; JOINED.len()];
-            for (made, name) in made.iter_mut().zip(JOINED) {
-                *made = self.contents.number(name, Some(config.clone()), Vec::new())?;
-            }
-            self.joints.insert(key, Joint { numbers: made, problems: found });
-        }
-        let joint = &self.joints[&key];
-        problems.extend(joint.problems.iter().cloned());
-        if problems.is_empty() {
-            for (slot, made) in slots.into_iter().zip(joint.numbers) {
-                numbers[slot] = made;
-            }
-        }
-        Ok(problems)
     }
 
     /// The keys that no kind of their tables has, whatever the sweep would say.
@@ -281,30 +209,11 @@ impl<'a> Expander<'a> {
         found
     }
 
-    fn assemble(&self, parts: &Parts<'_>, numbers: &[u32]) -> RunConfig {
-        let mut config = RunConfig::default();
-        for (slot, number) in parts.slots().iter().zip(numbers) {
-            if let Some(own) = &self.contents.get(*number).config {
-                config.take(&slot.key, own);
-            }
-        }
-        config
-    }
-
     /// The runs, or everything that is wrong with them.
     pub fn finish(mut self, combinations: usize) -> Result<Expansion> {
         let runs = self.drafts.len() + self.failed;
-        if !self.found.is_empty() {
-            let diagnostics = self.found.into_iter().map(|(problem, found)| {
-                let notes = locate::hit(&found.named, found.runs, runs);
-                locate::diagnostic(problem, found.excerpt, notes)
-            });
-            let mut report = told_once(diagnostics);
-            if self.untold > 0 {
-                let message = format!("more than {MOST_CAUSES} causes: the others are not shown");
-                let (label, notes) = (String::new(), Vec::new());
-                report.push(Diagnostic { message, excerpt: None, label, notes, help: None });
-            }
+        if !self.causes.is_empty() {
+            let mut report = self.causes.into_report(runs);
             self.experiment.merged.sort(&mut report, |diagnostic| diagnostic.excerpt.as_ref());
             return Err(Error::Settings(report));
         }
@@ -324,29 +233,6 @@ impl<'a> Expander<'a> {
             equal: self.equal,
         })
     }
-}
-
-/// Messages for one place that expect the same are one message: the values of a range have a place together.
-fn told_once(all: impl Iterator<Item = Diagnostic>) -> Vec<Diagnostic> {
-    let mut told = IndexMap::new();
-    let mut placeless = Vec::new();
-    for diagnostic in all {
-        let Some(excerpt) = diagnostic.excerpt.as_ref().filter(|_| !diagnostic.label.is_empty()) else {
-            placeless.push(diagnostic);
-            continue;
-        };
-        let (start, end) = (excerpt.span.start, excerpt.span.end);
-        let key = (excerpt.origin.clone(), start, end, diagnostic.label.clone(), diagnostic.help.clone());
-        told.entry(key).and_modify(|(_, more)| *more += 1).or_insert((diagnostic, 0usize));
-    }
-    let with_count = |(mut diagnostic, more): (Diagnostic, usize)| {
-        if more > 0 {
-            let values = if more == 1 { "value" } else { "values" };
-            diagnostic.notes.push(format!("and so with {more} more {values} from there"));
-        }
-        diagnostic
-    };
-    told.into_values().map(with_count).chain(placeless).collect()
 }
 
 fn slot_of(key: &KeyPath, parts: &Parts<'_>) -> Option<usize> {

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use read::Loaded;
 pub(super) use read::unknown;
 pub use task::TableTask;
-pub(super) use task::{ClassIndex, finite};
 
 use super::dataset::Dataset;
 use super::idx::absolute;
@@ -48,7 +47,7 @@ pub struct CsvConfig {
     /// Whether the target is a class or a number.
     pub task: TableTask,
     /// What is done where a feature has no value: an empty field, `NA`, `N/A`, `nan`, `NaN`, `null`, `?` or
-    /// `None`. Only `drop` lets a target be missing.
+    /// `None`. Only `drop` lets a target be missing. A column without any value has to stand in `ignore`.
     pub missing: Missing,
     /// What separates fields: one character of ASCII, `"\t"` for a tab.
     pub delimiter: char,

@@ -4,11 +4,11 @@ use std::io::Read;
 use std::path::Path;
 
 use super::super::dataset::{Content, Dataset, Samples};
-use super::super::labels::Labels;
+use super::super::labels::{ClassIndex, Labels, finite};
 use super::super::records::{FileRecords, Records, shortened};
 use super::super::table::{Column, ColumnValues, Missing, Table, is_missing};
 use super::fields::Fields;
-use super::task::{ClassIndex, classes, finite, of_column};
+use super::task::{classes, of_column};
 use super::{CsvConfig, delimiter};
 use crate::target::{Targets, TaskKind};
 use crate::{Error, Result};
@@ -100,8 +100,7 @@ impl CsvConfig {
         let records = FileRecords::open(path, self.byte()?)?;
         let names = main.table.columns().iter().map(|column| column.name.as_str());
         let find = |name: &str| {
-            let found = records.header().iter().position(|column| column == name);
-            found.ok_or_else(|| {
+            records.find(name).ok_or_else(|| {
                 let (name, advice) = (shortened(name), records.advice(name));
                 records.refuse(format!("has no column \"{name}\", which `path` has{advice}"))
             })
@@ -198,7 +197,7 @@ fn targets(fields: &Fields, column: usize, labels: &Labels, missing: Missing) ->
     match labels {
         Labels::Classes(names) => {
             let index = ClassIndex::new(names);
-            let class = |(row, field): (usize, &str)| match index.find(field) {
+            let class = |(row, field): (usize, &str)| match index.named(field) {
                 _ if skipped(field) => Ok(0),
                 Some(class) => Ok(class),
                 None if is_missing(field) => Err(absent(row)),
@@ -225,6 +224,9 @@ fn targets(fields: &Fields, column: usize, labels: &Labels, missing: Missing) ->
 
 /// Says of a target that it is none of the classes.
 pub(in crate::data) fn unknown(field: &str, classes: &[String]) -> String {
+    if is_missing(field) {
+        return "has no value".to_owned();
+    }
     let known: Vec<String> = classes.iter().take(LISTED).map(|class| shortened(class)).collect();
     let more = if known.len() < classes.len() { ", …" } else { "" };
     format!("has \"{}\", which is not one of the classes: {}{more}", shortened(field), known.join(", "))

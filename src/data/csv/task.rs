@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::super::labels::{finite, number_key};
 use super::super::records::{FileRecords, shortened};
 use super::super::table::is_missing;
 use super::fields::Fields;
@@ -102,7 +103,7 @@ impl Guess {
             Some(number) => {
                 self.fractions |= number.fract() != 0.0;
                 if self.different.len() <= MOST_NUMBERED_CLASSES {
-                    self.different.insert(key(number));
+                    self.different.insert(number_key(number));
                 }
             }
         }
@@ -121,16 +122,6 @@ pub(super) fn of_column(fields: &Fields, column: usize) -> TaskKind {
     guess.task()
 }
 
-/// The number that a field is.
-pub(in crate::data) fn finite(field: &str) -> Option<f64> {
-    field.parse::<f64>().ok().filter(|number| number.is_finite())
-}
-
-/// Equal for equal numbers, 0 and -0 included.
-fn key(number: f64) -> u64 {
-    (number + 0.0).to_bits()
-}
-
 /// The names of the classes in a column: its different values as they are first written, in order.
 ///
 /// # Errors
@@ -141,7 +132,7 @@ pub(super) fn classes(fields: &Fields, column: usize) -> Result<Vec<String>> {
         values().map(|field| finite(field).map(|number| (number, field))).collect();
     let names: Vec<&str> = if let Some(mut numbers) = numbers {
         let mut seen = HashSet::new();
-        numbers.retain(|(number, _)| seen.insert(key(*number)));
+        numbers.retain(|(number, _)| seen.insert(number_key(*number)));
         numbers.sort_by(|a, b| a.0.total_cmp(&b.0));
         numbers.into_iter().map(|(_, name)| name).collect()
     } else {
@@ -164,29 +155,5 @@ pub(super) fn classes(fields: &Fields, column: usize) -> Result<Vec<String>> {
              that there may be"
         ))),
         _ => Ok(names.into_iter().map(str::to_owned).collect()),
-    }
-}
-
-/// Finds classes by what is written in files.
-pub(in crate::data) struct ClassIndex {
-    texts: HashMap<String, u32>,
-    /// Where all classes are numbers: `1.0` is the class `1`.
-    numbers: HashMap<u64, u32>,
-}
-
-impl ClassIndex {
-    /// Of all classes, in their order.
-    pub fn new(classes: &[String]) -> Self {
-        let numbered = || classes.iter().zip(0u32..);
-        let texts = numbered().map(|(class, number)| (class.clone(), number)).collect();
-        let numbers: Option<HashMap<u64, u32>> =
-            numbered().map(|(class, number)| Some((key(finite(class)?), number))).collect();
-        Self { texts, numbers: numbers.unwrap_or_default() }
-    }
-
-    /// The class that a field means.
-    pub fn find(&self, field: &str) -> Option<u32> {
-        let by_number = || self.numbers.get(&key(finite(field)?)).copied();
-        self.texts.get(field).copied().or_else(by_number)
     }
 }

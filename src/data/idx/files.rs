@@ -83,6 +83,12 @@ impl IdxFiles {
     /// Reads everything; classes get the first of `names` that they need, else numbers.
     pub fn load(&self, names: &[&str]) -> Result<Dataset> {
         let (size, pixels, targets) = read_pair(&self.images, &self.labels)?;
+        if let [first, others @ ..] = targets.as_slice()
+            && others.iter().all(|other| other == first)
+        {
+            let reason = format!("holds the label {first} alone: there is nothing to tell apart");
+            return Err(Error::unreadable(&self.labels, reason));
+        }
         let classes = class_names(&targets, names);
         let samples = |pixels, targets| Samples::images(pixels, vec![1, size[0], size[1]], MAXIMUM, targets);
         let main = samples(pixels, targets)?;

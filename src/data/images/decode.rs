@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, ImageResult, Limits};
 
 use super::super::file::{Peeked, plain};
 use crate::{Error, Result};
@@ -15,6 +15,8 @@ const LARGEST_FILE: u64 = 64 << 20;
 const LONGEST_SIDE: u32 = 8192;
 /// Bytes of memory that unpacking may take.
 const LARGEST_IMAGE: u64 = 256 << 20;
+/// What is said of a file that begins as no image does.
+pub(in super::super) const NO_PICTURE: &str = "is neither a PNG nor a JPEG, or it is damaged";
 /// Marks in a JPEG: the start of the packed pixels of a scan, and the end of the image.
 const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
@@ -33,10 +35,18 @@ pub(in super::super) fn format(head: &[u8]) -> Option<ImageFormat> {
 /// # Errors
 /// [`Error::Unreadable`] if it is neither, damaged, cut off or too large.
 pub(in super::super) fn read(file: Peeked) -> Result<DynamicImage> {
+    through(file, ImageReader::decode)
+}
+
+/// What `find` makes of the bytes of a file.
+fn through<T>(file: Peeked, find: fn(ImageReader<Cursor<Vec<u8>>>) -> ImageResult<T>) -> Result<T> {
     let path = file.path.clone();
     let refuse = |reason: String| Error::unreadable(&path, reason);
+    if file.head.is_empty() {
+        return Err(refuse("is empty".into()));
+    }
     let Some(format) = format(&file.head) else {
-        return Err(refuse("is neither a PNG nor a JPEG, or it is damaged".into()));
+        return Err(refuse(NO_PICTURE.into()));
     };
     let mut bytes = Vec::new();
     file.into_stored()
@@ -51,7 +61,7 @@ pub(in super::super) fn read(file: Peeked) -> Result<DynamicImage> {
     if format == ImageFormat::Jpeg && last(&bytes, END_OF_IMAGE) <= last(&bytes, START_OF_SCAN) {
         return Err(refuse("is a damaged JPEG: it is cut off".into()));
     }
-    decode(bytes, format).map_err(|error| match error {
+    find(reader(bytes, format)).map_err(|error| match error {
         ImageError::Limits(_) => refuse(format!(
             "is an image of more than {LONGEST_SIDE} pixels a side or {} MiB",
             LARGEST_IMAGE >> 20
@@ -65,14 +75,14 @@ fn last(bytes: &[u8], mark: [u8; 2]) -> Option<usize> {
     bytes.windows(mark.len()).rposition(|window| window == mark)
 }
 
-fn decode(bytes: Vec<u8>, format: ImageFormat) -> image::ImageResult<DynamicImage> {
+fn reader(bytes: Vec<u8>, format: ImageFormat) -> ImageReader<Cursor<Vec<u8>>> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST_SIDE);
     limits.max_image_height = Some(LONGEST_SIDE);
     limits.max_alloc = Some(LARGEST_IMAGE);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
-    reader.decode()
+    reader
 }
 
 /// The bytes of an image in the order `[C, H, W]`: gray (`channels` 1) or RGB (3), transparency left out, resized to
@@ -94,10 +104,13 @@ pub(in super::super) fn planes(image: DynamicImage, channels: usize, size: [usiz
     (0..channels).flat_map(|channel| pixels.iter().skip(channel).step_by(channels).copied()).collect()
 }
 
-/// Reads only as much of a file as tells its height and width.
+/// Height and width as the head of an image tells them; its pixels are not unpacked.
+///
+/// # Errors
+/// As [`read`] has them, but for damage among the pixels.
 pub(super) fn size(path: &Path) -> Result<[usize; 2]> {
-    let image = read(Peeked::open(path)?)?;
-    Ok([image.height() as usize, image.width() as usize])
+    let (width, height) = through(Peeked::open(path)?, ImageReader::into_dimensions)?;
+    Ok([height as usize, width as usize])
 }
 
 #[cfg(test)]
@@ -123,6 +136,29 @@ mod tests {
         // Rec. 709, as the crate `image` weighs colours: 0.2126 R + 0.7152 G + 0.0722 B.
         let gray = planes(read_bytes(&encode(&image, ImageFormat::Png)).unwrap(), 1, [3, 2]);
         assert_eq!(gray, [118; 6]);
+    }
+
+    #[test]
+    fn the_size_is_told_without_the_pixels() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let size_of = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            size(&path).map_err(|error| error.to_string())
+        };
+        let image = colour(8, 6, [200, 100, 50]);
+        assert_eq!(size_of(&encode(&image, ImageFormat::Jpeg)), Ok([6, 8]));
+        let mut bytes = encode(&image, ImageFormat::Png);
+        let pixels = bytes.windows(4).position(|name| name == b"IDAT").unwrap() + 4;
+        bytes[pixels..].fill(0);
+        assert!(read_bytes(&bytes).unwrap_err().contains("is a damaged PNG"));
+        assert_eq!(size_of(&bytes), Ok([6, 8]));
+        assert!(size_of(&bytes[..20]).unwrap_err().contains("is a damaged PNG"));
+        let wide = DynamicImage::new_luma8(LONGEST_SIDE + 1, 1);
+        for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+            let error = size_of(&encode(&wide, format)).unwrap_err();
+            assert!(error.contains("is an image of more than 8192 pixels a side"), "{error}");
+        }
     }
 
     #[test]

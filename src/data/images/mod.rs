@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use decode::{format, planes, read};
-pub(super) use tree::{ClassFolder, classes, files, has_folders};
+pub(super) use decode::{NO_PICTURE, format, planes, read};
+pub(super) use tree::{ClassFolder, classes, files, has_folders, is_named_as_image};
 
 use super::dataset::{Dataset, Samples};
 use super::file::Peeked;
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(config(folder.path()).load().unwrap().labels.classes(), ["also_cat", "cat", "dog"]);
         link("../..", "dog/more/up");
         let error = refused(&config(folder.path()));
-        assert!(error.contains("is a link to a folder that it lies in"), "{error}");
+        assert!(error.contains("to a folder that it lies in; remove the link"), "{error}");
         std::fs::remove_file(folder.path().join("dog/more/up")).unwrap();
         link("nowhere.png", "dog/lost.png");
         assert!(refused(&config(folder.path())).ends_with("lost.png: there is no such file"));

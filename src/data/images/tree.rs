@@ -24,10 +24,15 @@ pub(in super::super) struct ClassFolder {
 /// beside the folders.
 ///
 /// # Errors
-/// [`Error::Unreadable`] if there is no folder, or one without an image.
+/// [`Error::Unreadable`] if there is no folder, or one without an image, and for dangling links.
 pub(in super::super) fn classes(folder: &Path) -> Result<Vec<ClassFolder>> {
     let mut classes = Vec::new();
-    for path in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
+    for path in entries(folder)? {
+        // A link that leads nowhere may have been a class.
+        let kind = fs::metadata(&path).map_err(|error| Error::unreadable(&path, plain(&error)))?;
+        if !kind.is_dir() {
+            continue;
+        }
         let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let name = name.ok_or_else(|| Error::unreadable(&path, "has a name that is not UTF-8"))?;
         let files = files(&path)?;
@@ -63,27 +68,36 @@ pub(in super::super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// Whether a file is a PNG or a JPEG by its name.
+pub(in super::super) fn is_named_as_image(path: &Path) -> bool {
+    ends_in(path, &READ)
+}
+
+fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| endings.contains(&ending.as_str()))
+}
+
 fn walk(folder: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<()> {
     let real = folder.canonicalize().map_err(|error| Error::unreadable(folder, plain(&error)))?;
     if above.contains(&real) {
-        return Err(Error::unreadable(folder, "is a link to a folder that it lies in"));
+        return Err(Error::unreadable(
+            folder,
+            "leads back, over a link, to a folder that it lies in; remove the link",
+        ));
     }
     above.push(real);
     for path in entries(folder)? {
         let kind = fs::metadata(&path).map_err(|error| Error::unreadable(&path, plain(&error)))?;
-        let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
         if kind.is_dir() {
             walk(&path, above, found)?;
-        } else if let Some(ending) = ending {
-            if FOREIGN.contains(&ending.as_str()) {
-                return Err(Error::unreadable(
-                    &path,
-                    "is an image of a kind that is not read; convert it to PNG",
-                ));
-            }
-            if READ.contains(&ending.as_str()) {
-                found.push(path);
-            }
+        } else if ends_in(&path, &FOREIGN) {
+            return Err(Error::unreadable(
+                &path,
+                "is an image of a kind that is not read; convert it to PNG",
+            ));
+        } else if is_named_as_image(&path) {
+            found.push(path);
         }
     }
     above.pop();

@@ -1,12 +1,14 @@
 //! Rows of numbers in CSV files, one at a time.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::PathBuf;
 
 use csv::{ByteRecord, ReaderBuilder, Terminator};
 
-use super::super::file::{Peeked, plain};
+use super::super::file::Peeked;
 use super::super::image::ImageTransform;
+use super::super::labels::LabelIndex;
+use super::super::records::{Lines, shortened};
 use super::{RawRow, RawSample};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -15,6 +17,9 @@ use crate::{Error, Result};
 const INDEX: [&str; 2] = ["index", ""];
 /// Columns that hold the class, the first one first.
 const TARGET: [&str; 2] = ["target", "label"];
+/// Bytes of the longest line: room for much beside the values, and room for each of them.
+const LONGEST_BESIDE: usize = 1 << 20;
+const LONGEST_VALUE: usize = 64;
 /// As many columns named 0, 1, 2, … are names (pandas writes them) and not values.
 const NUMBERED: usize = 8;
 
@@ -28,23 +33,22 @@ struct Columns {
 /// The rows of a file.
 pub(super) struct Rows {
     path: PathBuf,
-    lines: Lines,
+    lines: Lines<Box<dyn Read + Send>>,
     columns: Columns,
     /// The record that is worked on; filled already if the first line is one.
     record: ByteRecord,
     pending: bool,
     next: usize,
-    ended: bool,
 }
 
 impl Rows {
     /// Fails if the first line does not fit to the model.
     pub fn new(file: Peeked, image: &ImageTransform) -> Result<Self> {
         let path = file.path.clone();
-        let lines = Lines::new(file.into_unpacked(), (1 << 20) + 64 * image.features() as u64);
+        let lines = Lines::plain(file.into_unpacked(), LONGEST_BESIDE + LONGEST_VALUE * image.features());
         let columns = Columns { values: Vec::new(), target: None, count: 0 };
         let record = ByteRecord::new();
-        let mut rows = Self { path, lines, columns, record, pending: false, next: 0, ended: false };
+        let mut rows = Self { path, lines, columns, record, pending: false, next: 0 };
         if !rows.advance()? {
             return Err(rows.refuse("is empty"));
         }
@@ -52,7 +56,7 @@ impl Rows {
         rows.columns = rows.columns(header);
         let (found, wanted) = (rows.columns.values.len(), image.features());
         if found != wanted {
-            let (line, size) = (rows.lines.number, image.size_text());
+            let (line, size) = (rows.lines.start, image.size_text());
             let what = if header { format!("names {found} columns of") } else { format!("has {found}") };
             return Err(rows.refuse(format!("line {line} {what} values, the model wants {wanted} ({size})")));
         }
@@ -64,11 +68,11 @@ impl Rows {
     fn advance(&mut self) -> Result<bool> {
         let found = self.lines.advance().and_then(|found| {
             if found {
-                self.record = self.lines.record()?;
+                self.record = fields(&self.lines.record)?;
             }
             Ok(found)
         });
-        found.map_err(|reason| self.refuse(format!("line {} {reason}", self.lines.number)))
+        found.map_err(|reason| self.refuse(format!("line {} {reason}", self.lines.start)))
     }
 
     /// Whether the record names columns: none of its fields is a number, or one is a name that we know, or
@@ -99,22 +103,22 @@ impl Rows {
 
     fn at(&self, column: usize, reason: &str) -> Error {
         let field = text(self.record.get(column).unwrap_or_default());
-        // A wrong file may have fields of any length.
-        let field: String = field.chars().take(40).collect();
-        self.refuse(format!("line {}, column {}: \"{field}\" {reason}", self.lines.number, column + 1))
+        let (line, column, field) = (self.lines.start, column + 1, shortened(field));
+        self.refuse(format!("line {line}, column {column}: \"{field}\" {reason}"))
     }
 
     fn refuse(&self, reason: impl Into<String>) -> Error {
         Error::unreadable(&self.path, reason)
     }
 
-    fn read(&mut self) -> Result<Option<RawRow>> {
+    /// The next row; none behind the last.
+    pub fn read(&mut self) -> Result<Option<RawRow>> {
         if !std::mem::take(&mut self.pending) && !self.advance()? {
             return Ok(None);
         }
         let (found, first) = (self.record.len(), self.columns.count);
         if found != first {
-            let line = self.lines.number;
+            let line = self.lines.start;
             return Err(self.refuse(format!("line {line} has {found} columns, the first has {first}")));
         }
         let number = |column: usize| {
@@ -129,63 +133,35 @@ impl Rows {
     }
 }
 
-impl Iterator for Rows {
-    type Item = Result<RawRow>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = self.read().transpose();
-        self.ended = !matches!(row, Some(Ok(_)));
-        row
-    }
-}
-
 /// The rows of a file with the classes in one of its columns.
 pub(super) struct LabelledRows {
     rows: Rows,
     target: usize,
-    classes: Vec<String>,
+    labels: LabelIndex,
 }
 
 impl LabelledRows {
     /// Fails without a column for the class, too.
-    pub fn new(file: Peeked, image: &ImageTransform, classes: &[String]) -> Result<Self> {
+    pub fn new(file: Peeked, image: &ImageTransform, labels: LabelIndex) -> Result<Self> {
         let rows = Rows::new(file, image)?;
         let Some(target) = rows.columns.target else {
             return Err(rows.refuse("has no header line with a column named `target` or `label`"));
         };
-        Ok(Self { rows, target, classes: classes.to_vec() })
+        Ok(Self { rows, target, labels })
     }
 
-    /// The class of the record that was read last: a name, else a number from 0.
-    fn class(&self) -> Result<u32> {
+    /// The next row with its target, if that is of a class that the model tells; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Option<Target>)>> {
+        let Some(row) = self.rows.read()? else { return Ok(None) };
+        Ok(Some((row, self.target()?)))
+    }
+
+    /// What there is to predict of the record that was read last.
+    fn target(&self) -> Result<Option<Target>> {
         let field = text(self.rows.record.get(self.target).unwrap_or_default());
-        let named = self.classes.iter().position(|class| class == field);
-        let numbered = || {
-            let whole = |number: &f64| number.fract() == 0.0 && *number >= 0.0;
-            let number = field.parse().ok().filter(whole)? as usize;
-            (number < self.classes.len()).then_some(number)
-        };
-        let class = named.or_else(numbered).ok_or_else(|| {
-            let known: Vec<&str> = self.classes.iter().take(20).map(String::as_str).collect();
-            let more = if known.len() < self.classes.len() { ", …" } else { "" };
-            let reason = format!("is not one of the model's classes: {}{more}", known.join(", "));
-            self.rows.at(self.target, &reason)
-        })?;
-        Ok(class as u32)
-    }
-}
-
-impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, Target)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let labelled =
-            self.rows.next()?.and_then(|row| self.class().map(|class| (row, Target::Class(class))));
-        self.rows.ended |= labelled.is_err();
-        Some(labelled)
+        let meaning = self.labels.find(field);
+        let meaning = meaning.ok_or_else(|| self.rows.at(self.target, &self.labels.refusal(field)))?;
+        Ok(meaning.target())
     }
 }
 
@@ -194,52 +170,14 @@ fn text(field: &[u8]) -> &str {
     std::str::from_utf8(field).unwrap_or("\u{fffd}").trim()
 }
 
-/// The lines of a text, of which none may fill the memory.
-struct Lines {
-    reader: BufReader<Box<dyn Read + Send>>,
-    line: Vec<u8>,
-    /// Of `line`, from 1.
-    number: u64,
-    longest: u64,
-}
-
-impl Lines {
-    fn new(reader: Box<dyn Read + Send>, longest: u64) -> Self {
-        Self { reader: BufReader::new(reader), line: Vec::new(), number: 0, longest }
+/// The fields of a line, within which quotes end.
+fn fields(line: &[u8]) -> Result<ByteRecord, String> {
+    if !line.contains(&b'"') {
+        return Ok(line.split(|byte| *byte == b',').collect());
     }
-
-    /// Goes to the next line that is not blank; whether there was one.
-    fn advance(&mut self) -> Result<bool, String> {
-        loop {
-            self.line.clear();
-            self.number += 1;
-            let mut bounded = self.reader.by_ref().take(self.longest);
-            let count = bounded.read_until(b'\n', &mut self.line).map_err(|error| plain(&error))?;
-            if count as u64 == self.longest && self.line.last() != Some(&b'\n') {
-                return Err(format!("is longer than {count} bytes"));
-            }
-            if self.number == 1 && self.line.starts_with(b"\xef\xbb\xbf") {
-                self.line.drain(..3);
-            }
-            let end = self.line.trim_ascii_end().len();
-            self.line.truncate(end);
-            if !self.line.is_empty() || count == 0 {
-                return Ok(count > 0);
-            }
-        }
-    }
-
-    /// The fields of the line.
-    fn record(&self) -> Result<ByteRecord, String> {
-        if !self.line.contains(&b'"') {
-            return Ok(self.line.split(|byte| *byte == b',').collect());
-        }
-        let mut record = ByteRecord::new();
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .terminator(Terminator::Any(b'\n'))
-            .from_reader(self.line.as_slice());
-        reader.read_byte_record(&mut record).map_err(|error| format!("cannot be read: {error}"))?;
-        Ok(record)
-    }
+    let mut record = ByteRecord::new();
+    let mut reader =
+        ReaderBuilder::new().has_headers(false).terminator(Terminator::Any(b'\n')).from_reader(line);
+    reader.read_byte_record(&mut record).map_err(|error| format!("cannot be read: {error}"))?;
+    Ok(record)
 }

@@ -2,7 +2,7 @@
 
 use super::super::idx::IdxReader;
 use super::super::image::ImageTransform;
-use super::super::labels::numbered_class;
+use super::super::labels::LabelIndex;
 use super::{RawRow, RawSample};
 use crate::Result;
 use crate::target::Target;
@@ -29,7 +29,11 @@ impl Rows {
         Ok(Self { images, image: vec![0; height * width], next: 0, count })
     }
 
-    fn read(&mut self) -> Result<RawRow> {
+    /// The next row; none behind the last.
+    pub fn read(&mut self) -> Result<Option<RawRow>> {
+        if self.next == self.count {
+            return Ok(None);
+        }
         self.images.fill(&mut self.image)?;
         let values = self.image.iter().copied().map(f32::from).collect();
         let row = RawRow { index: self.next, sample: RawSample::Image(values) };
@@ -37,15 +41,7 @@ impl Rows {
         if self.next == self.count {
             self.images.finish()?;
         }
-        Ok(row)
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Result<RawRow>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        (self.next < self.count).then(|| self.read().inspect_err(|_| self.next = self.count))
+        Ok(Some(row))
     }
 }
 
@@ -53,38 +49,35 @@ impl Iterator for Rows {
 pub(super) struct LabelledRows {
     rows: Rows,
     labels: IdxReader,
-    classes: Vec<String>,
+    index: LabelIndex,
 }
 
 impl LabelledRows {
     /// `labels` has as many entries as `rows`.
-    pub fn new(rows: Rows, labels: IdxReader, classes: Vec<String>) -> Self {
-        Self { rows, labels, classes }
+    pub fn new(rows: Rows, labels: IdxReader, index: LabelIndex) -> Self {
+        Self { rows, labels, index }
     }
 
-    fn label(&mut self, index: usize) -> Result<u32> {
+    /// The next row with its target, if that is of a class that the model tells; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Option<Target>)>> {
+        let Some(row) = self.rows.read()? else { return Ok(None) };
+        let target = self.target(row.index)?;
+        Ok(Some((row, target)))
+    }
+
+    fn target(&mut self, index: usize) -> Result<Option<Target>> {
         let mut label = [0];
         self.labels.fill(&mut label)?;
-        let [label] = label;
-        let Some(class) = numbered_class(&self.classes, u32::from(label)) else {
-            let (classes, last) = (self.classes.len(), self.classes.len().saturating_sub(1));
-            return Err(self.labels.refuse(format!(
-                "has the label {label} at index {index}, the model knows {classes} classes (0 to {last})"
-            )));
+        let label = label[0].to_string();
+        let Some(meaning) = self.index.find(&label) else {
+            let reason = self.index.refusal(&label);
+            return Err(self
+                .labels
+                .refuse(format!("has the label {label} at index {index}, which {reason}")));
         };
         if index + 1 == self.rows.count {
             self.labels.finish()?;
         }
-        Ok(class)
-    }
-}
-
-impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, Target)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let row = self.rows.next()?;
-        let labelled = row.and_then(|row| self.label(row.index).map(|class| (row, Target::Class(class))));
-        Some(labelled.inspect_err(|_| self.rows.next = self.rows.count))
+        Ok(meaning.target())
     }
 }

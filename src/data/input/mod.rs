@@ -17,6 +17,7 @@ use super::file::Peeked;
 use super::idx::{IdxFiles, IdxReader, labels_beside};
 use super::image::ImageTransform;
 use super::images;
+use super::labels::LabelIndex;
 use super::preprocessing::{Preprocessing, Transform};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -73,8 +74,8 @@ fn wrong_sort() -> Error {
 
 /// Samples without a known class.
 pub type Rows = Box<dyn Iterator<Item = Result<RawRow>> + Send>;
-/// Samples, each with its target.
-pub type LabelledRows = Box<dyn Iterator<Item = Result<(RawRow, Target)>> + Send>;
+/// Samples, each with its target; without one those of a class that `data.classes` did not choose.
+pub type LabelledRows = Box<dyn Iterator<Item = Result<(RawRow, Option<Target>)>> + Send>;
 
 /// The kinds of files, as their content tells.
 enum Kind {
@@ -123,12 +124,12 @@ pub fn open_bytes(path: &Path, bytes: Vec<u8>, preprocessing: &Preprocessing) ->
 fn rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Rows> {
     let image = match preprocessing.transform() {
         Transform::Image(image) => image,
-        Transform::Text(text) => return Ok(Box::new(text::Rows::new(file, text)?)),
-        Transform::Table(table) => return Ok(Box::new(table::Rows::new(file, table)?)),
+        Transform::Text(text) => return Ok(through(text::Rows::new(file, text)?, text::Rows::read)),
+        Transform::Table(table) => return Ok(through(table::Rows::new(file, table)?, table::Rows::read)),
     };
     Ok(match kind(&file)? {
-        Kind::Csv => Box::new(csv::Rows::new(file, image)?),
-        Kind::Idx => Box::new(idx::Rows::new(IdxReader::new(file)?, image)?),
+        Kind::Csv => through(csv::Rows::new(file, image)?, csv::Rows::read),
+        Kind::Idx => through(idx::Rows::new(IdxReader::new(file)?, image)?, idx::Rows::read),
         Kind::Picture => Box::new(std::iter::once(Ok(picture::read(file, image)?))),
     })
 }
@@ -138,17 +139,23 @@ fn rows(file: Peeked, preprocessing: &Preprocessing) -> Result<Rows> {
 /// A CSV needs a column `target` or `label` with names or numbers of classes; IDX images the file of their
 /// labels beside them; a folder the names of MNIST's files, of which the test pair is read, else the other, or a
 /// folder of images for each class. A model of texts or of tables needs a CSV with the column of its target.
+///
+/// Classes are numbered as in the model's source, also where `data.classes` chose among them.
 pub fn open_labelled(path: &Path, preprocessing: &Preprocessing) -> Result<LabelledRows> {
     if let (true, Transform::Image(image)) = (path.is_dir(), preprocessing.transform()) {
-        let classes = preprocessing.classes();
+        let index = preprocessing.label_index();
         let files = match IdxFiles::in_folder(path) {
             Err(_) if images::has_folders(path) => {
-                return picture::labelled(images::classes(path)?, image, classes);
+                return picture::labelled(images::classes(path)?, image, &index);
+            }
+            Err(_) if !images::files(path)?.is_empty() => {
+                let reason = "holds images, but no folder for each class that tells what they are of";
+                return Err(Error::unreadable(path, reason));
             }
             found => found?,
         };
         let (images, labels) = files.evaluation_pair();
-        return labelled_idx(IdxReader::open(images)?, labels, image, classes);
+        return labelled_idx(IdxReader::open(images)?, labels, image, index);
     }
     labelled_rows(Peeked::open(path)?, preprocessing)
 }
@@ -163,18 +170,22 @@ pub fn open_labelled_bytes(
 }
 
 fn labelled_rows(file: Peeked, preprocessing: &Preprocessing) -> Result<LabelledRows> {
-    let classes = preprocessing.classes();
+    let index = preprocessing.label_index();
     let image = match preprocessing.transform() {
         Transform::Image(image) => image,
-        Transform::Text(text) => return text::labelled(file, text, classes),
+        Transform::Text(text) => {
+            let rows = text::LabelledRows::new(file, text, index)?;
+            return Ok(through(rows, text::LabelledRows::read));
+        }
         Transform::Table(table) => {
-            return Ok(Box::new(table::LabelledRows::new(file, table, preprocessing.labels())?));
+            let rows = table::LabelledRows::new(file, table, preprocessing.labels(), index)?;
+            return Ok(through(rows, table::LabelledRows::read));
         }
     };
     let path = file.path.clone();
     match kind(&file)? {
-        Kind::Csv => Ok(Box::new(csv::LabelledRows::new(file, image, classes)?)),
-        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(&path)?, image, classes),
+        Kind::Csv => Ok(through(csv::LabelledRows::new(file, image, index)?, csv::LabelledRows::read)),
+        Kind::Idx => labelled_idx(IdxReader::new(file)?, &labels_beside(&path)?, image, index),
         Kind::Picture => Err(Error::unreadable(
             &path,
             "is one image, which tells no class; give a folder with a folder for each class, a CSV or IDX files",
@@ -186,12 +197,29 @@ fn labelled_idx(
     images: IdxReader,
     labels: &Path,
     image: &ImageTransform,
-    classes: &[String],
+    index: LabelIndex,
 ) -> Result<LabelledRows> {
     let labels = IdxReader::open(labels)?;
     labels.expect_labels(&images)?;
     let rows = idx::Rows::new(images, image)?;
-    Ok(Box::new(idx::LabelledRows::new(rows, labels, classes.to_vec())))
+    let rows = idx::LabelledRows::new(rows, labels, index);
+    Ok(through(rows, idx::LabelledRows::read))
+}
+
+/// What `read` finds in a file until there is nothing more, or up to the first error.
+fn through<R: Send + 'static, T: 'static>(
+    mut rows: R,
+    read: fn(&mut R) -> Result<Option<T>>,
+) -> Box<dyn Iterator<Item = Result<T>> + Send> {
+    let mut ended = false;
+    Box::new(std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let row = read(&mut rows).transpose();
+        ended = !matches!(row, Some(Ok(_)));
+        row
+    }))
 }
 
 fn kind(file: &Peeked) -> Result<Kind> {
@@ -206,6 +234,7 @@ fn kind(file: &Peeked) -> Result<Kind> {
             refuse(format!("is packed with gzip but holds no IDX; unpack it, or give {known}"))
         }
         [] => refuse("is empty".into()),
+        _ if images::is_named_as_image(&file.path) => refuse(images::NO_PICTURE.into()),
         _ if name.eq_ignore_ascii_case("csv") || is_text(&head) => Ok(Kind::Csv),
         _ => refuse(format!("is of no kind that can be read: expected {known}")),
     }
@@ -232,9 +261,9 @@ mod tests {
     }
 
     /// The values of an image and its class.
-    fn parts((row, target): (RawRow, Target)) -> (Vec<f32>, u32) {
+    fn parts((row, target): (RawRow, Option<Target>)) -> (Vec<f32>, u32) {
         let values = row.image().unwrap().to_vec();
-        let Target::Class(class) = target else { panic!("it has no class") };
+        let Some(Target::Class(class)) = target else { panic!("it has no class") };
         (values, class)
     }
 
@@ -256,7 +285,7 @@ mod tests {
         let read = || -> Result<Vec<_>> {
             let rows: Vec<RawRow> = open(&path, &preprocessing(1, 255.0))?.collect::<Result<_>>()?;
             assert!(rows.iter().enumerate().all(|(index, row)| row.index == index));
-            Ok(rows.into_iter().map(|row| parts((row, Target::Class(0))).0).collect())
+            Ok(rows.into_iter().map(|row| parts((row, Some(Target::Class(0)))).0).collect())
         };
         read().map_err(|error| {
             assert_eq!(error.exit_code(), crate::error::EXIT_REQUEST);
@@ -356,7 +385,12 @@ mod tests {
         assert_eq!(targets(folder.path()).unwrap(), [(9.0, 0)]);
         write("t10k-labels-idx1-ubyte", &idx(&[1], &[3]));
         let error = targets(folder.path()).unwrap_err().to_string();
-        assert!(error.ends_with("has the label 3 at index 0, the model knows 3 classes (0 to 2)"), "{error}");
+        assert!(
+            error.ends_with(
+                "has the label 3 at index 0, which is not one of the model's classes: cat, dog, 7"
+            ),
+            "{error}"
+        );
         write("t10k-labels-idx1-ubyte", &idx(&[2], &[0, 0]));
         assert!(targets(folder.path()).unwrap_err().to_string().contains("2 labels for the 1 images"));
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::super::file::Peeked;
 use super::super::image::ImageTransform;
 use super::super::images::{self, ClassFolder};
-use super::super::labels::{class_of, shown_classes};
+use super::super::labels::LabelIndex;
 use super::{LabelledRows, RawRow, RawSample};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -26,28 +26,25 @@ pub(super) fn read(file: Peeked, transform: &ImageTransform) -> Result<RawRow> {
     Ok(RawRow { index: 0, sample: RawSample::Image(values) })
 }
 
-/// The images in folders that have the names of the model's classes.
+/// The images in folders that have the names of classes.
 pub(super) fn labelled(
     folders: Vec<ClassFolder>,
     transform: &ImageTransform,
-    classes: &[String],
+    labels: &LabelIndex,
 ) -> Result<LabelledRows> {
-    let mut files: Vec<(PathBuf, u32)> = Vec::new();
+    let mut files: Vec<(PathBuf, Option<Target>)> = Vec::new();
     for ClassFolder { name, files: found } in folders {
-        let class = class_of(classes, &name).ok_or_else(|| {
+        let meaning = labels.find(&name).ok_or_else(|| {
             let folder = found[0].parent().unwrap_or(&found[0]);
-            Error::unreadable(
-                folder,
-                format!("\"{name}\" is not one of the model's classes: {}", shown_classes(classes)),
-            )
+            Error::unreadable(folder, format!("\"{name}\" {}", labels.refusal(&name)))
         })?;
-        files.extend(found.into_iter().map(|path| (path, class)));
+        files.extend(found.into_iter().map(|path| (path, meaning.target())));
     }
     let transform = transform.clone();
     let mut index = 0..;
-    Ok(Box::new(files.into_iter().map(move |(path, class)| {
+    Ok(Box::new(files.into_iter().map(move |(path, target)| {
         let row = read(Peeked::open(&path)?, &transform)?;
-        Ok((RawRow { index: index.next().unwrap_or_default(), ..row }, Target::Class(class)))
+        Ok((RawRow { index: index.next().unwrap_or_default(), ..row }, target))
     })))
 }
 

@@ -1,10 +1,10 @@
 //! Rows for a model of tables, from CSV files whose columns are found by their names.
 
-use super::super::csv::{ClassIndex, finite, unknown};
+use super::super::csv::unknown;
 use super::super::file::Peeked;
-use super::super::labels::Labels;
+use super::super::labels::{LabelIndex, Labels, Meaning, finite};
 use super::super::records::{FileRecords, shortened};
-use super::super::table::TablePreprocessing;
+use super::super::table::{TablePreprocessing, is_missing};
 use super::{RawRow, RawSample};
 use crate::target::Target;
 use crate::{Error, Result};
@@ -16,7 +16,6 @@ pub(super) struct Rows {
     columns: Vec<usize>,
     table: TablePreprocessing,
     next: usize,
-    ended: bool,
 }
 
 impl Rows {
@@ -30,7 +29,7 @@ impl Rows {
         }
         let names: Vec<&str> = table.columns().collect();
         let records = FileRecords::of_columns(file, &names)?;
-        let place = |name: &&str| records.header().iter().position(|column| column == name);
+        let place = |name: &&str| records.find(name);
         let absent: Vec<String> =
             names.iter().filter(|name| place(name).is_none()).map(|name| shortened(name)).collect();
         if !absent.is_empty() {
@@ -44,10 +43,11 @@ impl Rows {
             )));
         }
         let columns = names.iter().filter_map(place).collect();
-        Ok(Self { records, columns, table: table.clone(), next: 0, ended: false })
+        Ok(Self { records, columns, table: table.clone(), next: 0 })
     }
 
-    fn read(&mut self) -> Result<Option<RawRow>> {
+    /// The next row; none behind the last.
+    pub fn read(&mut self) -> Result<Option<RawRow>> {
         if !self.records.advance()? {
             return Ok(None);
         }
@@ -60,66 +60,54 @@ impl Rows {
     }
 }
 
-impl Iterator for Rows {
-    type Item = Result<RawRow>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = self.read().transpose();
-        self.ended = !matches!(row, Some(Ok(_)));
-        row
-    }
-}
-
 /// The rows of a file with the column that there is to predict.
 pub(super) struct LabelledRows {
     rows: Rows,
     column: usize,
     labels: Labels,
-    index: ClassIndex,
+    index: LabelIndex,
 }
 
 impl LabelledRows {
     /// Fails without a column of the target's name, too.
-    pub fn new(file: Peeked, table: &TablePreprocessing, labels: &Labels) -> Result<Self> {
+    pub fn new(file: Peeked, table: &TablePreprocessing, labels: &Labels, index: LabelIndex) -> Result<Self> {
         let rows = Rows::new(file, table)?;
-        let header = rows.records.header();
-        let Some(column) = header.iter().position(|column| column == table.target()) else {
+        let Some(column) = rows.records.find(table.target()) else {
             let target = shortened(table.target());
             let advice = rows.records.advice(table.target());
             return Err(rows.records.refuse(format!("has no column \"{target}\", the target{advice}")));
         };
-        Ok(Self { rows, column, labels: labels.clone(), index: ClassIndex::new(labels.classes()) })
+        Ok(Self { rows, column, labels: labels.clone(), index })
+    }
+
+    /// The next row with its target, if that is of a class that the model tells; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Option<Target>)>> {
+        let Some(row) = self.rows.read()? else { return Ok(None) };
+        Ok(Some((row, self.target()?)))
     }
 
     /// The target of the record that was read last.
-    fn target(&self) -> Result<Target> {
+    fn target(&self) -> Result<Option<Target>> {
         let records = &self.rows.records;
         let field = records.field(self.column);
         let found = match &self.labels {
-            Labels::Classes(classes) => {
-                self.index.find(field).map(Target::Class).ok_or_else(|| unknown(field, classes))
+            Labels::Classes(_) => {
+                let meaning = self.index.find_name(field).map(Meaning::target);
+                meaning.ok_or_else(|| unknown(field, self.index.names()))
             }
             Labels::Target(_) => {
                 let value = finite(field).map(|value| value as f32).filter(|value| value.is_finite());
-                let reason = || format!("has \"{}\", which is not a finite number", shortened(field));
-                value.map(Target::Value).ok_or_else(reason)
+                let reason = || {
+                    if is_missing(field) {
+                        return "has no value".to_owned();
+                    }
+                    format!("has \"{}\", which is not a finite number", shortened(field))
+                };
+                value.map(|value| Some(Target::Value(value))).ok_or_else(reason)
             }
         };
         let name = self.rows.table.target();
         found.map_err(|reason| records.at_line(format!("{reason} (in column \"{name}\", the target)")))
-    }
-}
-
-impl Iterator for LabelledRows {
-    type Item = Result<(RawRow, Target)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let labelled = self.rows.next()?.and_then(|row| self.target().map(|target| (row, target)));
-        self.rows.ended |= labelled.is_err();
-        Some(labelled)
     }
 }
 
@@ -163,7 +151,7 @@ mod tests {
 
     fn targets(preprocessing: &Preprocessing, text: &str) -> Result<Vec<Target>, String> {
         read(text.as_bytes(), |path| {
-            open_labelled(path, preprocessing)?.map(|row| row.map(|(_, target)| target)).collect()
+            open_labelled(path, preprocessing)?.map(|row| row.map(|(_, target)| target.unwrap())).collect()
         })
     }
 
@@ -215,9 +203,7 @@ mod tests {
         let numbers = preprocessing("error", "a,y\n1,1.5\n3,2\n");
         assert_eq!(targets(&numbers, "y,a\n7,2\n").unwrap(), [Target::Value(7.0)]);
         assert!(
-            targets(&numbers, "y,a\n?,2\n")
-                .unwrap_err()
-                .starts_with("F: line 2 has \"?\", which is not a finite")
+            targets(&numbers, "y,a\n?,2\n").unwrap_err().starts_with("F: line 2 has no value (in column")
         );
     }
 

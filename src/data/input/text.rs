@@ -1,11 +1,13 @@
 //! Texts in CSV files and in files of one text a line, one at a time.
 
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use super::super::file::Peeked;
-use super::super::labels::{class_of, shown_classes};
-use super::super::text::{Lines, Records, TextPreprocessing};
-use super::{LabelledRows, RawRow, RawSample};
+use super::super::labels::LabelIndex;
+use super::super::records::{FileRecords, LONGEST, Lines, shortened};
+use super::super::text::TextPreprocessing;
+use super::{RawRow, RawSample};
 use crate::target::Target;
 use crate::{Error, Result};
 
@@ -16,13 +18,12 @@ const TARGETS: [&str; 2] = ["target", "label"];
 pub(super) struct Rows {
     source: Source,
     next: usize,
-    ended: bool,
 }
 
 enum Source {
     /// In the column at this position.
-    Records(Records, usize),
-    Lines(Lines),
+    Records(Box<FileRecords>, usize),
+    Lines(Lines<Box<dyn Read + Send>>, PathBuf),
 }
 
 impl Rows {
@@ -31,106 +32,97 @@ impl Rows {
     /// Fails if a CSV has no column of the name that the model's texts had.
     pub fn new(file: Peeked, transform: &TextPreprocessing) -> Result<Self> {
         let source = if is_csv(&file.path) {
-            let records = Records::new(file)?;
-            let column = records.find(transform.text_column())?;
-            let column = column.ok_or_else(|| {
-                let advice = "the texts that the model was trained on stood in a column of that name";
-                records.without(transform.text_column(), advice)
+            let records = FileRecords::of_some_columns(file)?;
+            let name = transform.text_column();
+            let column = records.find(name).ok_or_else(|| {
+                let (column, known) = (shortened(name), records.known(name));
+                records.refuse(format!(
+                    "is without the column {column}, in which the texts stood that the model was trained on{known}"
+                ))
             })?;
-            Source::Records(records, column)
+            Source::Records(Box::new(records), column)
         } else {
-            Source::Lines(Lines::new(file))
+            let path = file.path.clone();
+            Source::Lines(Lines::plain(file.into_unpacked(), LONGEST), path)
         };
-        Ok(Self { source, next: 0, ended: false })
+        Ok(Self { source, next: 0 })
     }
 
-    fn read(&mut self) -> Result<Option<RawRow>> {
+    /// The next row; none behind the last.
+    pub fn read(&mut self) -> Result<Option<RawRow>> {
         let text = match &mut self.source {
-            Source::Records(records, column) => {
-                if !records.advance()? {
-                    return Ok(None);
-                }
-                records.field(*column)?.to_owned()
-            }
-            Source::Lines(lines) => match next_line(lines)? {
-                Some(text) => text,
-                None => return Ok(None),
-            },
+            Source::Records(records, column) => records.advance()?.then(|| records.raw(*column).to_owned()),
+            Source::Lines(lines, path) => next_line(lines, path)?,
         };
-        let row = RawRow { index: self.next, sample: RawSample::Text(text) };
-        self.next += 1;
-        Ok(Some(row))
+        Ok(text.map(|text| {
+            let index = self.next;
+            self.next += 1;
+            RawRow { index, sample: RawSample::Text(text) }
+        }))
     }
 }
 
 /// The next line that is not blank.
-fn next_line(lines: &mut Lines) -> Result<Option<String>> {
-    loop {
-        let Some((line, _)) = lines.advance()? else { return Ok(None) };
-        let line = line.to_vec();
-        let text = lines.text(lines.number(), &line, 0..line.len())?;
+fn next_line(lines: &mut Lines<impl Read>, path: &Path) -> Result<Option<String>> {
+    let refuse = |line: u64, reason: &str| Error::unreadable(path, format!("line {line} {reason}"));
+    while lines.advance().map_err(|reason| refuse(lines.start, &reason))? {
+        let text = std::str::from_utf8(&lines.record)
+            .map_err(|_| refuse(lines.start, "is not UTF-8; save the file as UTF-8"))?;
         if !text.trim().is_empty() {
             return Ok(Some(text.to_owned()));
         }
     }
-}
-
-impl Iterator for Rows {
-    type Item = Result<RawRow>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let row = self.read().transpose();
-        self.ended = !matches!(row, Some(Ok(_)));
-        row
-    }
+    Ok(None)
 }
 
 /// The texts of a CSV file with the classes in one of its columns: that of the name that the classes of the model's
 /// source stood in, else `target`, else `label`.
-pub(super) fn labelled(
-    file: Peeked,
-    transform: &TextPreprocessing,
-    classes: &[String],
-) -> Result<LabelledRows> {
-    let path = file.path.clone();
-    let mut rows = Rows::new(file, transform)?;
-    let Source::Records(records, _) = &rows.source else {
-        return Err(Error::unreadable(&path, "is no CSV, so it tells no classes; give a file named .csv"));
-    };
-    let mut target = records.find(transform.target_column())?;
-    for name in TARGETS {
-        target = target.or(records.find(name)?);
-    }
-    let Some(target) = target else {
-        return Err(records.without(transform.target_column(), "it tells the classes"));
-    };
-    let classes = classes.to_vec();
-    let mut ended = false;
-    Ok(Box::new(std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        let row = rows.next()?;
-        let labelled = row.and_then(|row| Ok((row, class(&rows.source, target, &classes)?)));
-        ended = labelled.is_err();
-        Some(labelled)
-    })))
+pub(super) struct LabelledRows {
+    rows: Rows,
+    target: usize,
+    labels: LabelIndex,
 }
 
-/// The class of the record that was read last: a name, else a number.
-fn class(source: &Source, column: usize, classes: &[String]) -> Result<Target> {
-    let Source::Records(records, _) = source else {
-        return Err(Error::Bug("a class was looked for in lines of text".into()));
-    };
-    let field = records.field(column)?.trim();
-    let class = class_of(classes, field).ok_or_else(|| {
-        let (shown, known): (String, _) = (field.chars().take(40).collect(), shown_classes(classes));
-        records.refuse(&format!(": \"{shown}\" is not one of the model's classes: {known}"))
-    })?;
-    Ok(Target::Class(class))
+impl LabelledRows {
+    /// Fails for what is no CSV and without a column for the class, too.
+    pub fn new(file: Peeked, transform: &TextPreprocessing, labels: LabelIndex) -> Result<Self> {
+        let path = file.path.clone();
+        let rows = Rows::new(file, transform)?;
+        let Source::Records(records, _) = &rows.source else {
+            return Err(Error::unreadable(
+                &path,
+                "is no CSV, so it tells no classes; give a file named .csv",
+            ));
+        };
+        let own = transform.target_column();
+        let target = records.find(own).or_else(|| TARGETS.into_iter().find_map(|name| records.find(name)));
+        let target = target.ok_or_else(|| {
+            let (column, known) = (shortened(own), records.known(own));
+            records.refuse(format!("has no column \"{column}\", the target{known}"))
+        })?;
+        Ok(Self { rows, target, labels })
+    }
+
+    /// The next row with its target, if that is of a class that the model tells; none behind the last.
+    pub fn read(&mut self) -> Result<Option<(RawRow, Option<Target>)>> {
+        let Some(row) = self.rows.read()? else { return Ok(None) };
+        Ok(Some((row, self.target()?)))
+    }
+
+    /// What there is to predict of the record that was read last.
+    fn target(&self) -> Result<Option<Target>> {
+        let Source::Records(records, _) = &self.rows.source else {
+            return Err(Error::Bug("a class was looked for in lines of text".into()));
+        };
+        let field = records.field(self.target);
+        let meaning = self.labels.find(field).ok_or_else(|| {
+            if field.is_empty() {
+                return records.at_line("has no class");
+            }
+            records.at_line(format!("has \"{}\", which {}", shortened(field), self.labels.refusal(field)))
+        })?;
+        Ok(meaning.target())
+    }
 }
 
 fn is_csv(path: &Path) -> bool {
@@ -180,7 +172,7 @@ mod tests {
     fn classes(name: &str, bytes: &[u8]) -> Read<(String, Target)> {
         with_file(name, bytes, |path| {
             let rows = open_labelled(path, &preprocessing())?;
-            rows.map(|row| row.map(|(row, target)| (text(row).1, target))).collect()
+            rows.map(|row| row.map(|(row, target)| (text(row).1, target.unwrap()))).collect()
         })
     }
 
@@ -207,8 +199,8 @@ mod tests {
     fn what_is_wrong_is_refused() {
         assert_eq!(
             plain("a.csv", b"id,comment\n1,good\n").unwrap_err(),
-            "F: line 1 names no column `text`, only `id`, `comment`; the texts that the model was trained on \
-             stood in a column of that name"
+            "F: is without the column text, in which the texts stood that the model was trained on; there are: id, \
+             comment"
         );
         assert_eq!(plain("a.csv", b"").unwrap_err(), "F: is empty");
         assert_eq!(
@@ -216,10 +208,12 @@ mod tests {
             "F: line 2 is not UTF-8; save the file as UTF-8"
         );
         assert!(classes("a.txt", b"good\n").unwrap_err().contains("so it tells no classes"));
-        assert!(classes("a.csv", b"text\ngood\n").unwrap_err().contains("names no column `mood`"));
+        assert!(
+            classes("a.csv", b"text\ngood\n").unwrap_err().contains("has no column \"mood\", the target")
+        );
         assert_eq!(
             classes("a.csv", b"text,mood\ngood,pos\nbad,2\n").unwrap_err(),
-            "F: line 3: \"2\" is not one of the model's classes: neg, pos"
+            "F: line 3 has \"2\", which is not one of the model's classes: neg, pos"
         );
         let folder = tempfile::tempdir().unwrap();
         let error = open(folder.path(), &preprocessing()).err().unwrap().to_string();

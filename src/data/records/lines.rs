@@ -1,12 +1,13 @@
-//! The lines of a text, a record at a time.
+//! The lines of a text, one at a time or a record at a time, of which none may fill the memory.
 
 use std::io::{BufRead, BufReader, Read};
 
 use super::super::file::plain;
 use crate::Result;
 
-/// Bytes of the longest record; a file that is no CSV may be without any line break.
-pub const LONGEST: usize = 16 << 20;
+/// Bytes of the longest record, and of the longest line of a text; a file that is neither may be without any line
+/// break.
+pub(in super::super) const LONGEST: usize = 64 << 20;
 
 /// Where in a record a byte stands. A quote that is not at the start of a field means itself.
 #[derive(Clone, Copy, PartialEq)]
@@ -32,10 +33,12 @@ impl Place {
     }
 }
 
-/// The lines of a text, joined where a quoted field goes over several.
-pub struct Lines<R> {
+/// The lines of a text; of a CSV joined where a quoted field goes over several.
+pub(in super::super) struct Lines<R> {
     reader: BufReader<R>,
-    delimiter: u8,
+    /// What separates the fields; none where quotes mean nothing.
+    delimiter: Option<u8>,
+    longest: usize,
     /// Without the line break behind it.
     pub record: Vec<u8>,
     /// The line on which it begins, from 1.
@@ -45,9 +48,15 @@ pub struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    /// Before the first of them.
-    pub fn new(reader: R, delimiter: u8) -> Self {
-        Self { reader: BufReader::new(reader), delimiter, record: Vec::new(), start: 1, count: 0 }
+    /// Before the first record of a CSV.
+    pub fn of_records(reader: R, delimiter: u8) -> Self {
+        Self { delimiter: Some(delimiter), ..Self::plain(reader, LONGEST) }
+    }
+
+    /// Before the first line, of which none has more than `longest` bytes; each is a record.
+    pub fn plain(reader: R, longest: usize) -> Self {
+        let reader = BufReader::new(reader);
+        Self { reader, delimiter: None, longest, record: Vec::new(), start: 1, count: 0 }
     }
 
     /// Goes to the next record that is not blank; whether there was one.
@@ -61,7 +70,8 @@ impl<R: Read> Lines<R> {
                 if !self.line(place)? {
                     break;
                 }
-                place = place.behind(&self.record[from..], self.delimiter);
+                let Some(delimiter) = self.delimiter else { break };
+                place = place.behind(&self.record[from..], delimiter);
                 if place != Place::Quoted {
                     break;
                 }
@@ -81,12 +91,12 @@ impl<R: Read> Lines<R> {
 
     /// Puts one more line behind the record; whether there was one.
     fn line(&mut self, place: Place) -> Result<bool, String> {
-        let left = LONGEST - self.record.len().min(LONGEST);
+        let left = self.longest - self.record.len().min(self.longest);
         let mut bounded = self.reader.by_ref().take(left as u64);
         let count = bounded.read_until(b'\n', &mut self.record).map_err(|error| plain(&error))?;
         if count == left && self.record.last() != Some(&b'\n') {
             let open = if place == Place::Quoted { "opens a quote and" } else { "" };
-            return Err(format!("{open} is longer than {LONGEST} bytes").trim_start().to_owned());
+            return Err(format!("{open} is longer than {} bytes", self.longest).trim_start().to_owned());
         }
         if self.count == 0 && self.record.starts_with(b"\xef\xbb\xbf") {
             self.record.drain(..3);
@@ -105,6 +115,6 @@ impl<R: Read> Lines<R> {
     }
 
     fn is_blank(&self) -> bool {
-        self.record.iter().all(|byte| byte.is_ascii_whitespace() && *byte != self.delimiter)
+        self.record.iter().all(|byte| byte.is_ascii_whitespace() && Some(*byte) != self.delimiter)
     }
 }

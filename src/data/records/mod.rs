@@ -1,7 +1,7 @@
 //! CSV with a header (RFC 4180), record by record in bounded memory.
 //!
-//! A record may go over several lines where a field is quoted. Fields are handed out without the space around
-//! them. What a column means is decided by those who read here.
+//! A record may go over several lines where a field is quoted. Fields are handed out as they are or without the
+//! space around them. What a column means is decided by those who read here. Lines of other texts are read here, too.
 
 mod lines;
 
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
 
-use self::lines::Lines;
+pub(super) use self::lines::{LONGEST, Lines};
 use super::file::Peeked;
 use crate::setting::nearest;
 use crate::{Error, Result};
@@ -64,6 +64,13 @@ impl FileRecords {
         let path = file.path.clone();
         Self::new(&path, file.into_unpacked(), delimiter)
     }
+
+    /// The same of a file with commas, of which some columns are asked for by name: others may be without one, as
+    /// spreadsheets and pandas' index leave them.
+    pub fn of_some_columns(file: Peeked) -> Result<Self> {
+        let path = file.path.clone();
+        Self::begin(&path, file.into_unpacked(), DELIMITERS[0])
+    }
 }
 
 impl<R: Read> Records<R> {
@@ -72,13 +79,25 @@ impl<R: Read> Records<R> {
     /// # Errors
     /// [`Error::Unreadable`] without a header in which every column has a name of its own.
     pub fn new(path: &Path, reader: R, delimiter: u8) -> Result<Self> {
+        let records = Self::begin(path, reader, delimiter)?;
+        if let Some(at) = records.header.iter().position(String::is_empty) {
+            let (line, column) = (records.line(), at + 1);
+            return Err(records.refuse(format!(
+                "line {line}: column {column} of the header has no name; the first line must name every column"
+            )));
+        }
+        Ok(records)
+    }
+
+    /// As [`new`](Self::new), whether all columns have names or not.
+    fn begin(path: &Path, reader: R, delimiter: u8) -> Result<Self> {
         let parser = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .delimiter(delimiter)
             .terminator(Terminator::Any(b'\n'))
             .from_reader(Feed::default());
-        let (path, lines) = (path.to_path_buf(), Lines::new(reader, delimiter));
+        let (path, lines) = (path.to_path_buf(), Lines::of_records(reader, delimiter));
         let mut records =
             Self { path, lines, parser, delimiter, header: Vec::new(), fields: StringRecord::new() };
         if !records.read()? {
@@ -92,15 +111,12 @@ impl<R: Read> Records<R> {
     fn check_header(&self) -> Result<()> {
         let line = self.line();
         for (at, name) in self.header.iter().enumerate() {
-            if name.contains('\r') {
+            // A quoted name may go over several lines.
+            if name.split("\r\n").any(|line| line.contains('\r')) {
                 return Err(self.refuse("ends its lines with a carriage return alone; expected LF or CRLF"));
             }
             if name.is_empty() {
-                let column = at + 1;
-                return Err(self.refuse(format!(
-                    "line {line}: column {column} of the header has no name; the first line must name every \
-                     column"
-                )));
+                continue;
             }
             if let Some(first) = self.header[..at].iter().position(|other| other == name) {
                 let (first, second, name) = (first + 1, at + 1, shortened(name));
@@ -117,33 +133,50 @@ impl<R: Read> Records<R> {
         &self.header
     }
 
+    /// The place of a column.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.header.iter().position(|column| column == name)
+    }
+
     /// The place of the column that the setting `key` names.
     ///
     /// # Errors
     /// [`Error::Unreadable`] with the nearest name if there is no such column.
     pub fn column(&self, key: &str, name: &str) -> Result<usize> {
-        let found = self.header.iter().position(|column| column == name);
-        found.ok_or_else(|| {
-            let advice = self.advice(name);
-            self.refuse(format!("has no column \"{}\", which `{key}` names{advice}", shortened(name)))
-        })
+        self.find(name).ok_or_else(|| self.without(key, name, &self.advice(name)))
+    }
+
+    /// That there is no column as the setting `key` names it, with advice behind.
+    pub fn without(&self, key: &str, name: &str, advice: &str) -> Error {
+        self.refuse(format!("has no column \"{}\", which `{key}` names{advice}", shortened(name)))
     }
 
     /// What may have been meant by a column that is not there, to stand behind a sentence.
     pub fn advice(&self, name: &str) -> String {
-        if let [only] = self.header.as_slice()
-            && let Some(other) = DELIMITERS.iter().find(|other| only.as_bytes().contains(other))
-        {
-            let (used, other) = (char::from(self.delimiter), char::from(*other));
-            return format!(
-                "; its header has no {used:?} but {other:?}: `delimiter` says what separates fields"
-            );
+        match self.other_delimiter() {
+            Some(other) => {
+                let used = char::from(self.delimiter);
+                format!("; its header has no {used:?} but {other:?}: `delimiter` says what separates fields")
+            }
+            None => self.known(name),
         }
-        if let Some(near) = nearest(name, self.header.iter().map(String::as_str)) {
+    }
+
+    /// What seems to separate the fields where nothing does that is expected to.
+    pub fn other_delimiter(&self) -> Option<char> {
+        let [only] = self.header.as_slice() else { return None };
+        let mut others = DELIMITERS.into_iter().filter(|other| *other != self.delimiter);
+        others.find(|other| only.as_bytes().contains(other)).map(char::from)
+    }
+
+    /// The column whose name is nearest to one that is not there, else all that are there.
+    pub fn known(&self, name: &str) -> String {
+        let names = || self.header.iter().map(String::as_str).filter(|name| !name.is_empty());
+        if let Some(near) = nearest(name, names()) {
             return format!("; did you mean \"{}\"?", shortened(near));
         }
-        let known: Vec<String> = self.header.iter().take(LISTED).map(|name| shortened(name)).collect();
-        let more = if known.len() < self.header.len() { ", …" } else { "" };
+        let known: Vec<String> = names().take(LISTED).map(shortened).collect();
+        let more = if known.len() < names().count() { ", …" } else { "" };
         format!("; there are: {}{more}", known.join(", "))
     }
 
@@ -184,9 +217,14 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// A field of the record; empty if there is no such column.
+    /// A field of the record without the space around it; empty if there is no such column.
     pub fn field(&self, column: usize) -> &str {
-        self.fields.get(column).unwrap_or_default().trim()
+        self.raw(column).trim()
+    }
+
+    /// A field of the record as it is; empty if there is no such column.
+    pub fn raw(&self, column: usize) -> &str {
+        self.fields.get(column).unwrap_or_default()
     }
 
     /// The line on which the record begins, from 1.
@@ -247,7 +285,6 @@ impl Read for Feed {
 mod tests {
     use proptest::prelude::*;
 
-    use super::lines::LONGEST;
     use super::*;
 
     /// Every record with its line, or the error.
@@ -295,6 +332,33 @@ mod tests {
         assert!(refused(b"a,b\n1,\xff\n").contains("line 2 is not UTF-8 in column 2"));
         assert!(refused(b"\xff\xfea\0,\0b\0").contains("line 1 is not UTF-8 in column 1"));
         assert!(refused(b"a,b\r1,2\r").contains("a carriage return alone"));
+        assert_eq!(rows("\"a\r\nb\",c\r\n1,2\r\n")[1], row(3, &["1", "2"]));
+    }
+
+    #[test]
+    fn fields_are_there_as_they_are_and_columns_without_names_may_be() {
+        let file = |bytes| Peeked::from_bytes("f.csv", bytes);
+        let mut records = FileRecords::of_some_columns(file(b",a,,\n0, x  \"y\" ,\" z\n\",\n")).unwrap();
+        assert_eq!((records.find("a"), records.find("b")), (Some(1), None));
+        assert!(records.advance().unwrap());
+        assert_eq!((records.raw(1), records.field(1)), (" x  \"y\" ", "x  \"y\""));
+        assert_eq!((records.raw(2), records.raw(3), records.raw(4)), (" z\n", "", ""));
+        assert!(records.known("text").ends_with("there are: a"));
+        let error = FileRecords::of_some_columns(file(b",a,a\n")).err().unwrap().to_string();
+        assert!(error.ends_with("columns 2 and 3 of the header are both named \"a\""), "{error}");
+    }
+
+    #[test]
+    fn lines_of_a_text_know_no_quotes() {
+        let mut lines = Lines::plain("\u{feff}\"a\r\n \n\nb,\"\"\nc".as_bytes(), 8);
+        let mut found = Vec::new();
+        while lines.advance().unwrap() {
+            found.push((lines.start, String::from_utf8(lines.record.clone()).unwrap()));
+        }
+        assert_eq!(found, [(1, "\"a".to_owned()), (4, "b,\"\"".to_owned()), (5, "c".to_owned())]);
+        let mut lines = Lines::plain("a\n123456789\n".as_bytes(), 8);
+        assert_eq!(lines.advance(), Ok(true));
+        assert_eq!((lines.advance(), lines.start), (Err("is longer than 8 bytes".to_owned()), 2));
     }
 
     #[test]
@@ -303,7 +367,7 @@ mod tests {
         text.resize(LONGEST + 100, b'1');
         assert!(read(&text).unwrap_err().starts_with("f.csv: line 3 is longer than"));
         let mut text = b"a,b\n1,\"".to_vec();
-        for _ in 0..LONGEST / 4 {
+        for _ in 0..=LONGEST / 8 {
             text.extend_from_slice(b"abcdefg\n");
         }
         assert!(read(&text).unwrap_err().starts_with("f.csv: line 2 opens a quote and is longer than"));

@@ -237,7 +237,7 @@ impl Encoding {
     }
 
     fn too_large(&self, value: f64) -> String {
-        format!("column \"{}\": {value} is too large for what the train part was scaled by", self.name())
+        format!("column \"{}\": {value:e} is too large for what the train part was scaled by", self.name())
     }
 }
 

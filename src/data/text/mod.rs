@@ -1,9 +1,7 @@
 //! Texts as samples: read from a CSV file, cut into tokens, counted into a vocabulary, turned into sequences of
 //! numbers.
 
-mod lines;
 mod preprocessing;
-mod records;
 mod sequences;
 mod texts;
 mod tokenizer;
@@ -14,9 +12,7 @@ use indexmap::IndexSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use lines::Lines;
 pub use preprocessing::{TextPreprocessing, TextSettings};
-pub(super) use records::Records;
 pub use sequences::Sequences;
 pub use texts::{Interner, Texts};
 pub use tokenizer::Tokenizer;
@@ -26,6 +22,7 @@ use super::file::Peeked;
 use super::idx::absolute;
 use super::image::Normalize;
 use super::labels::{Labels, sorted_classes};
+use super::records::{FileRecords, shortened};
 use super::{Source, SourceConfig, fingerprint};
 use crate::setting::Problems;
 use crate::target::Targets;
@@ -33,6 +30,8 @@ use crate::{Error, Result};
 
 /// The smallest vocabulary: padding, the unknown word, and one that is known.
 const SMALLEST_VOCABULARY: usize = 3;
+/// Names that people give to the column of the class.
+const TARGETS: [&str; 6] = ["target", "label", "class", "category", "sentiment", "y"];
 
 /// A CSV file with a text and a class in each row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -102,25 +101,26 @@ impl TextConfig {
 
     /// The texts of a file with the number that `class` has for each name of a class; a name without one is refused.
     fn read(&self, path: &Path, mut class: impl FnMut(&str) -> Option<u32>) -> Result<(Texts, Vec<u32>)> {
-        let mut records = Records::new(Peeked::open(path)?)?;
-        let text = records.column(&self.text, "text")?;
-        let target = records.column(&self.target, "target")?;
+        let mut records = FileRecords::of_some_columns(Peeked::open(path)?)?;
+        let text = column(&records, "text", &self.text)?;
+        let target = column(&records, "target", &self.target)?;
         let (mut interner, mut targets) = (Interner::new(self.tokenizer, self.lowercase), Vec::new());
         while records.advance()? {
-            let name = records.field(target)?.trim();
+            let name = records.field(target);
             if name.is_empty() {
-                return Err(records.refuse(&format!(" has nothing in the column `{}`", self.target)));
+                return Err(records.at_line(format!("has nothing in the column \"{}\"", self.target)));
             }
             let class = class(name).ok_or_else(|| {
-                records.refuse(&format!(" has the class \"{}\", which no row to train with has", short(name)))
+                let name = shortened(name);
+                records.at_line(format!("has the class \"{name}\", which no row to train with has"))
             })?;
-            interner.push(records.field(text)?)?;
+            interner.push(records.raw(text))?;
             targets.push(class);
         }
         match u32::try_from(targets.len()) {
-            Ok(0) => Err(records.refuse_file("has no rows below the names of its columns")),
+            Ok(0) => Err(records.refuse("has a header but no rows")),
             Ok(_) => Ok((interner.finish(), targets)),
-            Err(_) => Err(records.refuse_file("has more rows than can be numbered (2^32)")),
+            Err(_) => Err(records.refuse("has more rows than can be numbered (2^32)")),
         }
     }
 
@@ -184,8 +184,8 @@ impl Source for TextConfig {
         })?;
         if let (Some(only), 1) = (names.first(), names.len()) {
             let reason = format!(
-                "has only the class \"{}\" in its column `{}`; expected two or more",
-                short(only),
+                "has only the class \"{}\" in its column \"{}\"; expected two or more",
+                shortened(only),
                 self.target
             );
             return Err(Error::unreadable(path, reason));
@@ -205,9 +205,17 @@ impl Source for TextConfig {
     }
 }
 
-/// The beginning of a name that a wrong file may have made as long as it likes.
-fn short(name: &str) -> String {
-    name.chars().take(40).collect()
+/// The place of the column that the setting `key` names.
+fn column(records: &FileRecords, key: &str, name: &str) -> Result<usize> {
+    records.find(name).ok_or_else(|| {
+        let mut usual = TARGETS.into_iter().filter(|_| key == "target");
+        let advice = match (usual.find(|usual| records.find(usual).is_some()), records.other_delimiter()) {
+            (Some(usual), _) => format!("; did you mean \"{usual}\"?"),
+            (None, Some(other)) => format!("; its header has {other:?} where commas are expected"),
+            (None, None) => records.known(name),
+        };
+        records.without(key, name, &advice)
+    })
 }
 
 #[cfg(test)]
@@ -266,7 +274,10 @@ mod tests {
         let data = load(MAIN.as_bytes(), "tokenizer = 'chars'\nlowercase = false").unwrap();
         assert_eq!(rows(&data.main)[0], "G|o|o|d|,| |v|e|r|y| |g|o|o|d");
         let data = load(b"10;9", "").unwrap_err();
-        assert!(data.starts_with("F: line 1 names no column `text`, only `10;9`"), "{data}");
+        assert_eq!(
+            data,
+            "F: has no column \"text\", which `text` names; its header has ';' where commas are expected"
+        );
         let numbers = load(b"text,target\na,10\nb,9\n", "").unwrap();
         assert_eq!(numbers.labels.classes(), ["9", "10"]);
     }
@@ -275,19 +286,22 @@ mod tests {
     fn what_is_wrong_is_told_with_its_line() {
         let refused = |text: &str| load(text.as_bytes(), "").unwrap_err();
         assert_eq!(refused(""), "F: is empty");
-        assert_eq!(refused("text,target\n"), "F: has no rows below the names of its columns");
+        assert_eq!(refused("text,target\n"), "F: has a header but no rows");
         assert_eq!(
             refused("text,target\na,x\nb,x\n"),
-            "F: has only the class \"x\" in its column `target`; expected two or more"
+            "F: has only the class \"x\" in its column \"target\"; expected two or more"
         );
-        assert_eq!(refused("text,target\na,x\nb, \n"), "F: line 3 has nothing in the column `target`");
-        assert_eq!(refused("text,target\na,x\nb\n"), "F: line 3 has 1 columns, the first has 2");
-        assert!(refused("text,label\na,x\n").ends_with("did you mean `data.target = \"label\"`?"));
-        assert!(refused("review,target\na,x\n").ends_with("name the right one with `data.text`"));
+        assert_eq!(refused("text,target\na,x\nb, \n"), "F: line 3 has nothing in the column \"target\"");
+        assert_eq!(refused("text,target\na,x\nb\n"), "F: line 3 has 1 field, the header names 2 columns");
+        assert!(refused("text,label\na,x\n").ends_with("which `target` names; did you mean \"label\"?"));
+        assert!(refused("texts,target\na,x\n").ends_with("which `text` names; did you mean \"texts\"?"));
+        assert!(refused("review,target\na,x\n").ends_with("there are: review, target"));
         assert_eq!(
             load(b"text,target\na,x\n\xe9,y\n", "").unwrap_err(),
-            "F: line 3 is not UTF-8; save the file as UTF-8"
+            "F: line 3 is not UTF-8 in column 1; save the file as UTF-8"
         );
+        // As pandas writes an index and spreadsheets write empty columns.
+        assert!(load(b",text,target,,\n0,a,x,,\n1,b,y,,\n", "").is_ok());
         assert!(load(b"label,comment\nx,a\ny,b\n", "text = 'comment'\ntarget = 'label'").is_ok());
         let folder = tempfile::tempdir().unwrap();
         let error = config(folder.path(), "").load().unwrap_err().to_string();

@@ -10,10 +10,11 @@ use std::ops::Range;
 
 use super::cell::{Backward, Forward};
 use super::curve::Curve;
-use super::product::{View, multiply, transposed};
 use super::scene::{Block, Scene};
+use super::transpose::transposed;
 use super::{Cell, DirectionNeed};
 use crate::kernel::columns::column_sums;
+use crate::kernel::product::{Matrix, add_product_apart, set_product_apart};
 use crate::kernel::{Element, simd};
 
 /// Numbers between the rows of a weight that is read again and again: without them the rows of common sizes, powers
@@ -58,9 +59,9 @@ pub(super) fn forward<T: Curve>(
     let (rows, width) = (packing.rows(), scene.width());
     let mut gates = start(scene, weights.bias);
     for Block { row, rows: part, column } in scene.input_blocks() {
-        let weight = View::of(&weights.ih[row * inputs..], part, inputs, inputs).transposed();
-        let input = View::of(input, rows, inputs, inputs);
-        multiply(gates.get_mut(column..).unwrap_or_default(), width, true, input, weight);
+        let weight = Matrix::rows(&weights.ih[row * inputs..], part, inputs).transposed();
+        let input = Matrix::rows(input, rows, inputs);
+        add_product_apart(gates.get_mut(column..).unwrap_or_default(), width, input, weight);
     }
     let turned_step = scene.weight_rows() + GAP;
     let turned = transposed(weights.hh, scene.weight_rows(), hidden, turned_step);
@@ -69,9 +70,10 @@ pub(super) fn forward<T: Curve>(
         let (now, before) = (packing.at(step), packing.before(step, reverse));
         let gates = &mut gates[now.start * width..now.end * width];
         if !before.is_empty() {
-            let state = View::of(&output[before.start * outputs + column..], before.len(), hidden, outputs);
-            let weight = View::of(&turned, hidden, scene.weight_rows(), turned_step);
-            multiply(&mut gates[scene.state_column()..], width, true, state, weight);
+            let state =
+                Matrix::apart(&output[before.start * outputs + column..], before.len(), hidden, outputs);
+            let weight = Matrix::apart(&turned, hidden, scene.weight_rows(), turned_step);
+            add_product_apart(&mut gates[scene.state_column()..], width, state, weight);
         }
         let (cells, cells_before) = apart(&mut cells, &now, &before, hidden);
         let (output, output_before) = apart(output, &now, &before, outputs);
@@ -146,21 +148,21 @@ pub(super) fn backward<T: Curve>(
     drop(cells);
     let (rows, width, inputs) = (scene.packing.rows(), scene.width(), scene.inputs);
     let part =
-        |block: Block| View::of(gates.get(block.column..).unwrap_or_default(), rows, block.rows, width);
-    let input_view = View::of(input, rows, inputs, inputs);
+        |block: Block| Matrix::apart(gates.get(block.column..).unwrap_or_default(), rows, block.rows, width);
+    let input_view = Matrix::rows(input, rows, inputs);
     let ih = need.weight_ih.then(|| {
         // The transpose, whose product is laid out so that both of its operands are read without gaps.
         let mut turned = vec![T::ZERO; inputs * scene.weight_rows()];
         for block in scene.input_blocks() {
             let turned = &mut turned[block.row..];
-            multiply(turned, scene.weight_rows(), false, input_view.transposed(), part(block));
+            set_product_apart(turned, scene.weight_rows(), input_view.transposed(), part(block));
         }
         transposed(&turned, inputs, scene.weight_rows(), inputs)
     });
     if let Some(input_gradient) = input_gradient {
         for block in scene.input_blocks() {
-            let weight = View::of(&weights.ih[block.row * inputs..], block.rows, inputs, inputs);
-            multiply(input_gradient, inputs, true, part(block), weight);
+            let weight = Matrix::rows(&weights.ih[block.row * inputs..], block.rows, inputs);
+            add_product_apart(input_gradient, inputs, part(block), weight);
         }
     }
     let hh = need.weight_hh.then(|| state_weight(scene, &gates, output));
@@ -190,7 +192,7 @@ fn through_time<T: Curve>(
 ) {
     let Scene { cell, packing, hidden, outputs, column, reverse, .. } = *scene;
     let width = scene.width();
-    let weight = View::of(hh, scene.weight_rows(), hidden, hidden);
+    let weight = Matrix::rows(hh, scene.weight_rows(), hidden);
     // Sequences that have not begun from this end have the gradients 0.
     let mut state = vec![T::ZERO; packing.sequences() * hidden];
     let mut state_cells =
@@ -213,9 +215,13 @@ fn through_time<T: Curve>(
         pass.run(cell);
         if !before.is_empty() {
             let rows = before.len();
-            let gates = View::of(&gates[scene.state_column()..], rows, scene.weight_rows(), width);
-            // A GRU's h′ also reaches h past the gates.
-            multiply(&mut state, hidden, cell == Cell::Gru, gates, weight);
+            let gates = Matrix::apart(&gates[scene.state_column()..], rows, scene.weight_rows(), width);
+            if cell == Cell::Gru {
+                // Its h′ also reaches h past the gates.
+                add_product_apart(&mut state, hidden, gates, weight);
+            } else {
+                set_product_apart(&mut state, hidden, gates, weight);
+            }
         }
     }
 }
@@ -230,12 +236,12 @@ fn state_weight<T: Element>(scene: &Scene<'_>, gates: &[T], output: &[T]) -> Vec
         return turned;
     }
     let gates_from = |row: usize, rows: usize| {
-        View::of(&gates[row * width + scene.state_column()..], rows, weight_rows, width)
+        Matrix::apart(&gates[row * width + scene.state_column()..], rows, weight_rows, width)
     };
     if packing.is_even() {
         let (first, before) = if reverse { (0, each) } else { (each, 0) };
-        let before = View::of(&output[before * outputs + column..], rows - each, hidden, outputs);
-        multiply(&mut turned, weight_rows, false, before.transposed(), gates_from(first, rows - each));
+        let before = Matrix::apart(&output[before * outputs + column..], rows - each, hidden, outputs);
+        set_product_apart(&mut turned, weight_rows, before.transposed(), gates_from(first, rows - each));
     } else {
         let mut states = Vec::with_capacity(rows * hidden);
         for step in 0..packing.steps() {
@@ -244,8 +250,8 @@ fn state_weight<T: Element>(scene: &Scene<'_>, gates: &[T], output: &[T]) -> Vec
             before.for_each(|row| states.extend_from_slice(&output[row * outputs + column..][..hidden]));
             states.resize(states.len() + absent * hidden, T::ZERO);
         }
-        let states = View::of(&states, rows, hidden, hidden);
-        multiply(&mut turned, weight_rows, false, states.transposed(), gates_from(0, rows));
+        let states = Matrix::rows(&states, rows, hidden);
+        set_product_apart(&mut turned, weight_rows, states.transposed(), gates_from(0, rows));
     }
     transposed(&turned, hidden, weight_rows, hidden)
 }

@@ -37,7 +37,7 @@ impl LayerSettings for ResidualConfig {
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
-        shapes::residual(self, "residual", input, &mut |_, _| Ok(()))
+        shapes::residual(self, "residual", input, &mut |_, _, _| Ok(()))
     }
 
     fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

@@ -39,17 +39,24 @@ impl Transfer {
         .filter(|(_, names, _)| !names.is_empty())
         .map(|(what, names, between)| format!("{what}{}", listed(names, between)))
         .collect();
-        let advice = match (strict, self.by) {
-            (true, Match::Name) => {
-                "; `model.strict = false` takes what fits, `model.rename` brings names together, \
-                 `model.match = \"order\"` goes by the order of the layers instead"
-            }
-            (true, Match::Order) => {
-                "; `model.strict = false` takes what fits, `model.match = \"name\"` goes by names"
-            }
-            (false, _) => "",
-        };
+        let advice = if strict { self.advice() } else { String::new() };
         Err(Error::Request(format!("{begin}: {}{advice}", wrong.join("; "))))
+    }
+
+    /// What would bring more together, or be content with less; may be nothing.
+    fn advice(&self) -> String {
+        let has_strangers = !(self.missing.is_empty() && self.unknown.is_empty());
+        let advice = [
+            (!self.taken.is_empty(), "`model.strict = false` takes what fits"),
+            (self.by == Match::Name && has_strangers, "`model.rename` brings names together"),
+            (
+                self.by == Match::Name && has_strangers,
+                "`model.match = \"order\"` goes by the order of the layers instead",
+            ),
+            (self.by == Match::Order, "`model.match = \"name\"` goes by names"),
+        ];
+        let given: Vec<&str> = advice.iter().filter(|(holds, _)| *holds).map(|(_, text)| *text).collect();
+        if given.is_empty() { String::new() } else { format!("; {}", given.join(", ")) }
     }
 
     /// Whether every tensor on either side has found its counterpart.

@@ -1,38 +1,61 @@
 //! Columns for a terminal: a line under the header, spaces between.
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width};
+use textwrap::core::display_width;
 
+use super::fit::{Extent, GAP, widths, within};
 use crate::output::table::{ColumnKind, Table};
+
+/// Columns of the narrowest terminal that is taken for what it says.
+const NARROWEST: usize = 40;
 
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 pub(crate) fn render(table: &Table, width: Option<usize>) -> String {
+    let cells: Vec<Vec<String>> =
+        table.rows().iter().map(|row| row.iter().map(|cell| one_line(&cell.render())).collect()).collect();
+    let extents: Vec<Extent> = table
+        .columns()
+        .iter()
+        .enumerate()
+        .map(|(index, column)| {
+            let widest = cells.iter().map(|row| display_width(&row[index])).max().unwrap_or_default();
+            let natural = widest.max(display_width(&column.name));
+            Extent { natural, is_text: column.kind == ColumnKind::Text }
+        })
+        .collect();
+    // Narrower than this no table can be read; a line that is broken by the terminal is better.
+    let shown = widths(&extents, width.map_or(usize::MAX, |width| width.max(NARROWEST)));
     let mut out = comfy_table::Table::new();
     out.load_style(STYLE);
-    match width {
-        // Narrower than this no table can be read; a line that is broken by the terminal is better.
-        Some(width) => {
-            let width = u16::try_from(width.max(40)).unwrap_or(u16::MAX);
-            out.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        }
-        None => {
-            out.set_content_arrangement(ContentArrangement::Disabled);
-        }
-    }
-    out.set_header(table.columns().iter().map(|column| column.name.as_str()));
-    out.add_rows(table.rows().iter().map(|row| row.iter().map(|cell| one_line(&cell.render()))));
-    for (index, column) in table.columns().iter().enumerate() {
-        if let Some(shown) = out.column_mut(index) {
-            let is_last = index + 1 == table.columns().len();
-            shown.set_padding((0, if is_last { 0 } else { 2 }));
-            if column.kind != ColumnKind::Text {
-                shown.set_cell_alignment(CellAlignment::Right);
+    out.set_content_arrangement(ContentArrangement::Dynamic);
+    out.set_header(shown.iter().map(|(index, width)| within(&table.columns()[*index].name, *width)));
+    out.add_rows(cells.iter().map(|row| shown.iter().map(|(index, width)| within(&row[*index], *width))));
+    for (place, (index, width)) in shown.iter().enumerate() {
+        if let Some(column) = out.column_mut(place) {
+            let gap = if place + 1 == shown.len() { 0 } else { GAP };
+            let whole = u16::try_from(width + gap).unwrap_or(u16::MAX);
+            column
+                .set_padding((0, gap as u16))
+                .set_constraint(ColumnConstraint::Absolute(Width::Fixed(whole)));
+            if !extents[*index].is_text {
+                column.set_cell_alignment(CellAlignment::Right);
             }
         }
     }
     let mut text = String::new();
     for line in out.lines() {
         text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    let is_shown = |index: &usize| shown.iter().any(|(shown, _)| shown == index);
+    let left_out: Vec<&str> = (0..extents.len())
+        .filter(|index| !is_shown(index))
+        .map(|index| table.columns()[index].name.as_str())
+        .collect();
+    if !left_out.is_empty() {
+        text.push_str("not shown, for the terminal is too narrow: ");
+        text.push_str(&left_out.join(", "));
         text.push('\n');
     }
     text
