@@ -34,6 +34,14 @@ pub enum Error {
     /// Settings were refused, each with its place.
     #[error("{}", summary(.0))]
     Settings(Vec<Diagnostic>),
+    /// A setting does not go with what it is for, which shows only when that is at hand.
+    #[error("{reason}")]
+    Setting {
+        /// The setting, as in `model.freeze`.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// A file that the user named is absent, damaged or of another kind.
     #[error("{}: {reason}", shown(path))]
     Unreadable {
@@ -78,7 +86,9 @@ impl Error {
     /// The code that the process ends with when this error ends it.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Request(_) | Self::Settings(_) | Self::Unreadable { .. } => EXIT_REQUEST,
+            Self::Request(_) | Self::Settings(_) | Self::Setting { .. } | Self::Unreadable { .. } => {
+                EXIT_REQUEST
+            }
             Self::Io { .. } | Self::Environment(_) => EXIT_ENVIRONMENT,
             Self::Tensor(_) | Self::Bug(_) => EXIT_BUG,
         }
@@ -86,7 +96,7 @@ impl Error {
 }
 
 /// A path as a user would type it: from the current folder on, if it lies there.
-fn shown(path: &Path) -> std::path::Display<'_> {
+pub(crate) fn shown(path: &Path) -> std::path::Display<'_> {
     let folder = std::env::current_dir().unwrap_or_default();
     let inside = path.strip_prefix(&folder).ok().filter(|inside| !inside.as_os_str().is_empty());
     inside.unwrap_or(path).display()

@@ -48,7 +48,7 @@ pub struct VerbosityArgs {
     /// Say nothing but errors while training
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print the model, the optimizer and the loss first
+    /// Print the model, the optimizer, the loss and weights taken over first
     #[arg(short, long)]
     pub verbose: bool,
 }

@@ -49,7 +49,9 @@ pub fn tables(entries: &[RunEntry], test: bool) -> Vec<(String, Table)> {
         let column = subjects.first().map(|subject| subject.entry.monitor()).transpose().ok().flatten();
         let column = column.unwrap_or_else(|| "valid_loss".to_owned());
         let monitor = Monitor { lower_is_better: store::lower_is_better(&column), column };
-        let comparison = report::compare(experiment, &subjects, &monitor, test);
+        // Runs of no epochs have nothing but what they measured on the test part.
+        let is_trained = subjects.iter().any(|subject| subject.entry.record.last.is_some());
+        let comparison = report::compare(experiment, &subjects, &monitor, test || !is_trained);
         tables.push((experiment.to_owned(), view::comparison(&comparison)));
     }
     tables

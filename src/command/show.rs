@@ -8,7 +8,7 @@ use crate::error::EXIT_OK;
 use crate::output::{classes, curve, view};
 use crate::report::{self, Subject};
 use crate::run::Predictor;
-use crate::store::{self, RunEntry, RunsDir};
+use crate::store::{self, RunEntry, RunsDir, Status};
 use crate::{Error, Result};
 
 /// Columns of the curve where the output is no terminal.
@@ -38,8 +38,10 @@ pub fn execute(args: &ShowArgs) -> Result<u8> {
     parts.push(view::settings(&sheet).text(width()));
     parts.extend(model(&entry));
     let rows = entry.metrics()?;
-    let drawn = curve(&rows, &["train_loss", "valid_loss"], width().unwrap_or(WIDTH), HEIGHT);
-    parts.push(drawn);
+    // A run of no epochs will have no curve.
+    if !rows.is_empty() || record.status != Status::Completed {
+        parts.push(curve(&rows, &["train_loss", "valid_loss"], width().unwrap_or(WIDTH), HEIGHT));
+    }
     let parts: Vec<&str> = parts.iter().map(|part| part.trim_end()).filter(|part| !part.is_empty()).collect();
     print(&parts.join("\n\n"))?;
     Ok(EXIT_OK)

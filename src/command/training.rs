@@ -65,6 +65,9 @@ pub fn train(
     tasks: Vec<Task>,
     done_before: usize,
 ) -> Result<(Vec<Ended>, Option<u8>)> {
+    if !verbosity.quiet {
+        tell_transfers(&library, verbosity.verbose);
+    }
     if verbosity.verbose
         && let Some(task) = tasks.first()
     {
@@ -96,6 +99,16 @@ pub fn train(
     });
     progress.finish();
     Ok((ended, interrupt.exit_code()))
+}
+
+/// What the runs begin with that is from files: once, however many runs begin with it.
+fn tell_transfers(library: &Library, with_pairs: bool) {
+    for (report, pairs) in library.transfers() {
+        say(&format!("note: {report}"));
+        for pair in pairs.iter().filter(|_| with_pairs) {
+            say(&format!("  {pair}"));
+        }
+    }
 }
 
 struct SetOnDrop<'a>(&'a AtomicBool);

@@ -1,6 +1,6 @@
 //! Relative paths become absolute: one in a file is relative to that file, any other to the current folder.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use toml::{Table, Value};
@@ -66,29 +66,43 @@ pub(super) fn anchor_value(value: &mut Value, key: &KeyPath, base: &Path) {
     }
 }
 
+/// A value of a setting, and where it was written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The setting.
+    pub key: &'static str,
+    /// The value; of a path the absolute one.
+    pub value: Value,
+    /// The place.
+    pub excerpt: Excerpt,
+}
+
 impl Experiment {
-    /// Every path that a layer or an axis sets, absolute, and where it was written: what is wrong with a file
-    /// can then be told at the setting that names it.
-    pub fn path_places(&self) -> Vec<(PathBuf, Excerpt)> {
-        let mut places = Vec::new();
-        for key in PATHS {
-            let key = KeyPath::parse(key);
-            if let Some(Value::String(path)) = key.find_in(&self.base)
-                && let Some(excerpt) = self.merged.excerpt(&key, false)
+    /// Every value that a layer or an axis gives one of these keys, paths absolute, and where it was written: what
+    /// shows only later, as of a file, can then be told at the setting that it is due to.
+    pub fn written(&self, keys: impl IntoIterator<Item = &'static str>) -> Vec<Written> {
+        let mut found = Vec::new();
+        for key in keys {
+            let path = KeyPath::parse(key);
+            if let Some(value) = path.find_in(&self.base)
+                && let Some(excerpt) = self.merged.excerpt(&path, false)
             {
-                places.push((PathBuf::from(path), excerpt));
+                found.push(Written { key, value: value.clone(), excerpt });
             }
             for axis in self.spaces.iter().flat_map(|space| &space.axes) {
-                let Some(way) = axis.key.way_to(&key) else { continue };
-                places
-                    .extend((0..axis.values.len()).filter_map(|index| self.path_in_axis(axis, index, &way)));
+                let Some(way) = axis.key.way_to(&path) else { continue };
+                let in_axis = |index| {
+                    let (value, excerpt) = self.written_in_axis(axis, index, &way)?;
+                    Some(Written { key, value, excerpt })
+                };
+                found.extend((0..axis.values.len()).filter_map(in_axis));
             }
         }
-        places
+        found
     }
 
-    fn path_in_axis(&self, axis: &Axis, index: usize, way: &KeyPath) -> Option<(PathBuf, Excerpt)> {
-        let Value::String(path) = way.find(axis.value(index)?)? else { return None };
+    fn written_in_axis(&self, axis: &Axis, index: usize, way: &KeyPath) -> Option<(Value, Excerpt)> {
+        let value = way.find(axis.value(index)?)?.clone();
         let excerpt = if let Some(rows) = &self.rows {
             rows.excerpt(&axis.key, Some(index))?
         } else {
@@ -96,7 +110,7 @@ impl Experiment {
             place.0.extend(way.0.iter().cloned());
             self.merged.layers()[self.merged.layer_of(&axis.written)?].excerpt(&place, false)
         };
-        Some((PathBuf::from(path), excerpt))
+        Some((value, excerpt))
     }
 }
 

@@ -5,7 +5,7 @@ mod reach;
 use indexmap::IndexSet;
 use toml::{Table, Value};
 
-use self::reach::{as_written, collect_leaves, reach};
+use self::reach::{as_written, collect_leaves, reach, unwritten};
 use super::assignment::quoted_path;
 use super::experiment::Experiment;
 use super::extends;
@@ -127,12 +127,12 @@ impl Experiment {
         let mut mentions = self.mentions(key);
         let is_open = !mentions.iter().any(|mention| mention.is_in_force);
         let default = config.filter(|_| is_open).and_then(|config| {
-            let at = reach(config, key).filter(|at| at.without_indices() == *key)?;
-            at.find_in(config)
+            let at = reach(config, key).filter(|at| at.without_indices() == *key);
+            at.and_then(|at| at.find_in(config).cloned()).or_else(|| unwritten(key, config))
         });
         mentions.extend(default.map(|value| Mention {
             key: key.clone(),
-            value: value.clone(),
+            value,
             place: None,
             is_swept: false,
             is_in_force: true,
@@ -219,6 +219,10 @@ impl Experiment {
         for table in config.into_iter().chain([&self.merged.tree]) {
             collect_leaves(key, key.find_in(table), &mut leaves);
         }
+        let known = schema::keys().iter().map(|known| KeyPath::parse(known));
+        let known =
+            known.filter(|known| known.parent() == *key && known.find_in(&self.merged.tree).is_none());
+        leaves.extend(known.filter(|known| config.is_some_and(|config| unwritten(known, config).is_some())));
         // What is swept is one line, however many settings it is.
         let swept = self.axes().map(|axis| (*axis.key).clone()).filter(|axis| key.covers(axis));
         let swept: Vec<KeyPath> = swept.collect();

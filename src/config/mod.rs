@@ -30,6 +30,7 @@ mod swept;
 mod trial;
 mod unknown;
 
+pub use anchor::Written;
 pub use describe::AxisSummary;
 pub use expand::Expansion;
 pub use experiment::{Assignment, Draft, Experiment, words};

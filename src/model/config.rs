@@ -35,18 +35,23 @@ pub struct ModelSettings {
     /// folder, or a run by its name, `run:NAME`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
-    /// Whether every tensor of the file and of the model must find its counterpart; true unless set.
+    /// Whether every tensor of the file and of the model must find its counterpart.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = true))]
     pub strict: Option<bool>,
-    /// Beginnings of names in the file and what they are called here: `{ "features" = "layers" }`.
+    /// Beginnings of names in the file and what they are called here: `{ "features" = "layers" }`. Each begins at
+    /// least one name; the longest counts.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("default" = {}))]
     pub rename: BTreeMap<String, String>,
-    /// What decides which tensor goes where; `name` unless set.
+    /// What decides which tensor goes where.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "name"))]
     pub r#match: Option<Match>,
     /// Layers that are not trained, by the beginnings of the names of their weights; a batch norm among them
     /// stays in evaluation mode.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("default" = []))]
     pub freeze: Vec<String>,
 }
 

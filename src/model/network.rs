@@ -47,7 +47,8 @@ impl Model {
             if config.common.r#match == Some(Match::Order) && !weights::is_state_dict(path) {
                 order::by_layer(&mut tensors).map_err(refuse)?;
             }
-            model.transferred = model.transfer(&tensors, &config.common).map_err(refuse)?;
+            let transfer = model.transfer(&tensors, &config.common).map_err(refuse)?;
+            model.transferred = Some(TransferReport::new(transfer, path));
         }
         model.freeze(&config.common.freeze)?;
         Ok(model)
@@ -151,7 +152,7 @@ impl Model {
         Err(Error::Bug(format!("no gradient reached {}", without.join(", "))))
     }
 
-    /// What came of `model.weights`, where not everything had to fit.
+    /// What came of `model.weights`, if it is set.
     pub fn transferred(&self) -> Option<&TransferReport> {
         self.transferred.as_ref()
     }

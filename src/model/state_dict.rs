@@ -28,8 +28,23 @@ use crate::{Error, Result};
 const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 /// How many times the file's size tensors may take that share their numbers or repeat them.
 const MOST_COPIES: u64 = 8;
+/// The first bytes of a zip archive.
+pub(super) const ARCHIVE: &[u8; 4] = b"PK\x03\x04";
+/// The first byte of a pickle, which the version of its protocol follows.
+const PICKLE: u8 = 0x80;
+const PROTOCOLS: std::ops::RangeInclusive<u8> = 2..=5;
+/// Where the header of a safetensors file begins, and with what: its length, before it, may look like a pickle.
+const HEADER: (usize, u8) = (8, b'{');
 /// Names of a wrong file that a message shows, and letters of each.
 const SHOWN: (usize, usize) = (6, 80);
+
+/// Whether a file that begins so is one of PyTorch's: an archive, or a pickle as in versions before 1.6.
+pub fn is_from_pytorch(start: &[u8]) -> bool {
+    let is_pickle = start.first() == Some(&PICKLE)
+        && start.get(1).is_some_and(|version| PROTOCOLS.contains(version))
+        && start.get(HEADER.0) != Some(&HEADER.1);
+    start.starts_with(ARCHIVE) || is_pickle
+}
 
 /// The tensors of a file of `torch.save` on the CPU, in the order of the dictionary.
 ///

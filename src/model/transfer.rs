@@ -1,20 +1,26 @@
 //! Taking over trained weights: which tensor of a file becomes which of the model, and what stays as it was.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
+mod rename;
+mod report;
+
+use std::collections::{BTreeSet, HashMap};
 
 use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::report::TransferReport;
+
+use self::rename::Renaming;
 use super::Model;
 use super::config::ModelSettings;
 use crate::{Error, Result};
 
-/// `PyTorch` counts batches in it; nothing is computed from it, so nothing hangs on it.
+/// `PyTorch` counts batches in it; nothing is computed from it, so nothing hangs on it and no message counts it.
 const COUNTER: &str = "num_batches_tracked";
-/// Names that a message lists before it counts the rest.
-const LISTED: usize = 8;
+/// The settings that an error is about.
+const RENAME: &str = "model.rename";
+const FREEZE: &str = "model.freeze";
 
 /// What decides which tensor goes where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -30,16 +36,22 @@ pub enum Match {
 /// A tensor by name and shape.
 type Entry<'a> = (&'a str, &'a [usize]);
 
-/// What became of the tensors of a file.
+/// What became of the tensors of a file. Counters of batches go where their layers go and are left out of the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Transfer {
-    /// Positions in the file and among the model's tensors.
+pub(super) struct Transfer {
+    /// What decided.
+    by: Match,
+    /// Positions in the file and among the model's tensors, counters too.
     pairs: Vec<(usize, usize)>,
-    /// How many tensors the model has, counters left out.
+    /// The names of what is taken, in the file and in the model.
+    taken: Vec<(String, String)>,
+    /// How many tensors the file has.
+    given: usize,
+    /// How many the model has.
     wanted: usize,
     /// Tensors of the model that the file does not have.
     missing: Vec<String>,
-    /// Tensors of the file that the model does not have.
+    /// Tensors of the file that the model does not have, with what `rename` makes of them.
     unknown: Vec<String>,
     /// Tensors that differ in shape.
     unfit: Vec<String>,
@@ -48,35 +60,33 @@ pub struct Transfer {
 impl Transfer {
     /// Pairs the tensors `given` by a file with a model's `own`.
     fn plan(own: &[Entry<'_>], given: &[Entry<'_>], settings: &ModelSettings) -> Result<Self> {
-        let counts = |entries: &[Entry<'_>]| entries.iter().filter(|(name, _)| !is_counter(name)).count();
-        let mut transfer = Self { wanted: counts(own), ..Self::default() };
-        match settings.r#match.unwrap_or_default() {
-            Match::Name => transfer.by_name(own, given, &settings.rename)?,
+        let count = |entries: &[Entry<'_>]| entries.iter().filter(|(name, _)| !is_counter(name)).count();
+        let by = settings.r#match.unwrap_or_default();
+        let mut transfer = Self { by, given: count(given), wanted: count(own), ..Self::default() };
+        match by {
+            Match::Name => {
+                let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
+                transfer.by_name(own, given, &Renaming::new(&settings.rename, &names)?)?;
+            }
             Match::Order => transfer.by_order(own, given),
         }
         Ok(transfer)
     }
 
-    fn by_name(
-        &mut self,
-        own: &[Entry<'_>],
-        given: &[Entry<'_>],
-        rename: &BTreeMap<String, String>,
-    ) -> Result<()> {
+    fn by_name(&mut self, own: &[Entry<'_>], given: &[Entry<'_>], renaming: &Renaming<'_>) -> Result<()> {
         let places: HashMap<&str, usize> =
             own.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect();
         let mut taken = BTreeSet::new();
-        for (from, (name, dims)) in given.iter().enumerate() {
-            let renamed = renamed(name, rename);
+        for (from, (name, _)) in given.iter().enumerate() {
+            let renamed = renaming.of(name);
             match places.get(renamed.as_str()) {
                 None if is_counter(name) => {}
-                None => self.unknown.push((*name).to_owned()),
+                None => self.unknown.push(arrow(name, &renamed)),
                 Some(to) if !taken.insert(*to) => {
-                    return Err(Error::Request(format!(
-                        "after `model.rename` two tensors of the file are called {renamed}"
-                    )));
+                    let reason = format!("after `model.rename` two tensors of the file are called {renamed}");
+                    return Err(Error::Setting { key: RENAME, reason });
                 }
-                Some(to) => self.pair((from, name, dims), (*to, own[*to])),
+                Some(to) => self.pair((from, given[from]), (*to, own[*to])),
             }
         }
         let missing =
@@ -90,9 +100,18 @@ impl Transfer {
             (0..entries.len()).filter(|place| !is_counter(entries[*place].0)).collect()
         };
         let (own_places, given_places) = (counted(own), counted(given));
+        let mut layers: HashMap<&str, &str> = HashMap::new();
         for (from, to) in given_places.iter().zip(&own_places) {
-            let (name, dims) = given[*from];
-            self.pair((*from, name, dims), (*to, own[*to]));
+            layers.insert(layer_of(given[*from].0), layer_of(own[*to].0));
+            self.pair((*from, given[*from]), (*to, own[*to]));
+        }
+        let counters = given.iter().enumerate().filter(|(_, (name, _))| is_counter(name));
+        for (from, entry) in counters {
+            let layer = layers.get(layer_of(entry.0));
+            let place = own.iter().position(|(own, _)| is_counter(own) && layer == Some(&layer_of(own)));
+            if let Some(to) = place {
+                self.pair((from, *entry), (to, own[to]));
+            }
         }
         let rest = |places: &[usize], entries: &[Entry<'_>], others: usize| {
             places.iter().skip(others).map(|place| entries[*place].0.to_owned()).collect()
@@ -101,103 +120,54 @@ impl Transfer {
         self.missing = rest(&own_places, own, given_places.len());
     }
 
-    fn pair(&mut self, (from, name, dims): (usize, &str, &[usize]), (to, own): (usize, Entry<'_>)) {
-        if dims == own.1 {
+    fn pair(&mut self, (from, given): (usize, Entry<'_>), (to, own): (usize, Entry<'_>)) {
+        let fits = given.1 == own.1;
+        if fits {
             self.pairs.push((from, to));
-            return;
         }
-        let called = if name == own.0 { name.to_owned() } else { format!("{name} for {}", own.0) };
-        self.unfit.push(format!("{called} has the shape {dims:?}, the model wants {:?}", own.1));
-    }
-
-    /// Refuses a transfer that left anything over.
-    fn expect_whole(&self) -> Result<()> {
-        let mut wrong = self.unfit.clone();
-        wrong.extend(self.missing.iter().map(|name| format!("{name} is missing")));
-        wrong.extend(self.unknown.iter().map(|name| format!("the model has no {name}")));
-        if wrong.is_empty() {
-            return Ok(());
+        match (is_counter(own.0), fits) {
+            (true, _) => {}
+            (false, true) => self.taken.push((given.0.to_owned(), own.0.to_owned())),
+            (false, false) => self.unfit.push(format!(
+                "{} has the shape {:?}, the model wants {:?}",
+                arrow(given.0, own.0),
+                given.1,
+                own.1
+            )),
         }
-        Err(Error::Request(format!(
-            "the weights do not fit the model: {}; `model.strict = false` takes what fits, \
-             `model.rename` and `model.match` bring names together",
-            listed(&wrong, "; ")
-        )))
-    }
-
-    /// How many tensors came out of the file.
-    fn taken(&self, own: &[Entry<'_>]) -> usize {
-        self.pairs.iter().filter(|(_, to)| !is_counter(own[*to].0)).count()
-    }
-}
-
-/// What a user should know of a transfer that need not be whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TransferReport {
-    transfer: Transfer,
-    taken: usize,
-}
-
-impl fmt::Display for TransferReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Transfer { wanted, missing, unknown, unfit, .. } = &self.transfer;
-        write!(f, "took {} of the model's {wanted} tensors from the file", self.taken)?;
-        for (what, names, between) in [
-            ("of another shape", unfit, "; "),
-            ("not in the file", missing, ", "),
-            ("not in the model", unknown, ", "),
-        ] {
-            if !names.is_empty() {
-                write!(f, "\n  {what}: {}", listed(names, between))?;
-            }
-        }
-        Ok(())
     }
 }
 
 impl Model {
-    /// Puts the tensors of a file in the place of the model's own, as `settings` say; a report unless every
-    /// tensor had to find its place.
+    /// Puts the tensors of a file in the place of the model's own, as `settings` say.
     ///
     /// # Errors
-    /// [`Error::Request`] if `strict` and anything is left over on either side, or if nothing fits at all. The
-    /// model is then as before.
-    pub fn transfer(
+    /// [`Error::Request`] if `strict` and anything is left over on either side, or if nothing fits at all;
+    /// [`Error::Setting`] if `rename` is wrong. The model is then as before.
+    pub(super) fn transfer(
         &mut self,
         given: &[(String, Tensor)],
         settings: &ModelSettings,
-    ) -> Result<Option<TransferReport>> {
+    ) -> Result<Transfer> {
         let own = self.tensors()?;
-        let entries = |tensors: &[(String, Tensor)]| -> Vec<(String, Vec<usize>)> {
-            tensors.iter().map(|(name, tensor)| (name.clone(), tensor.dims().to_vec())).collect()
+        let transfer = {
+            let (own, given) = (entries(&own), entries(given));
+            let transfer = Transfer::plan(&own, &given, settings)?;
+            transfer.check(&own, &given, settings)?;
+            transfer
         };
-        let (own_entries, given_entries) = (entries(&own), entries(given));
-        let (own_entries, given_entries) = (lent(&own_entries), lent(&given_entries));
-        let transfer = Transfer::plan(&own_entries, &given_entries, settings)?;
-        let strict = settings.strict.unwrap_or(true);
-        if strict {
-            transfer.expect_whole()?;
-        }
-        let taken = transfer.taken(&own_entries);
-        if taken == 0 {
-            return Err(Error::Request(format!(
-                "no tensor of the file fits the model: it has {}, the model {}; \
-                 `model.rename` and `model.match` bring names together",
-                named(&given_entries),
-                named(&own_entries)
-            )));
-        }
         let picked: Vec<(String, Tensor)> =
             transfer.pairs.iter().map(|(from, to)| (own[*to].0.clone(), given[*from].1.clone())).collect();
         self.load_tensors(&picked, false)?;
-        Ok((!strict).then_some(TransferReport { transfer, taken }))
+        Ok(transfer)
     }
 
     /// Leaves the parameters at or below each of these names as they are from now on.
     ///
     /// # Errors
-    /// [`Error::Request`] for a name that no parameter has, and if nothing is left to train.
+    /// [`Error::Setting`] for a name that no parameter has, and if nothing is left to train.
     pub fn freeze(&mut self, prefixes: &[String]) -> Result<()> {
+        let refuse = |reason: String| Err(Error::Setting { key: FREEZE, reason });
         let mut parameters = self.parameters_mut();
         for prefix in prefixes {
             let mut found = false;
@@ -206,28 +176,32 @@ impl Model {
                 found = true;
             }
             if !found {
-                let names: BTreeSet<&str> =
-                    parameters.iter().filter_map(|(name, _)| Some(name.rsplit_once('.')?.0)).collect();
+                let names: BTreeSet<&str> = parameters.iter().map(|(name, _)| layer_of(name)).collect();
                 let names: Vec<&str> = names.into_iter().collect();
-                return Err(Error::Request(format!(
+                return refuse(format!(
                     "`model.freeze` names \"{prefix}\", but the layers with weights are: {}",
                     names.join(", ")
-                )));
+                ));
             }
         }
         if !prefixes.is_empty() && parameters.iter().all(|(_, parameter)| !parameter.trainable) {
-            return Err(Error::Request("`model.freeze` leaves nothing to train".to_owned()));
+            return refuse("`model.freeze` leaves nothing to train".to_owned());
         }
         Ok(())
     }
 }
 
-fn lent(entries: &[(String, Vec<usize>)]) -> Vec<Entry<'_>> {
-    entries.iter().map(|(name, dims)| (name.as_str(), dims.as_slice())).collect()
+fn entries(tensors: &[(String, Tensor)]) -> Vec<Entry<'_>> {
+    tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.dims())).collect()
 }
 
 fn is_counter(name: &str) -> bool {
     name == COUNTER || name.ends_with(".num_batches_tracked")
+}
+
+/// The name of a tensor less its last part.
+fn layer_of(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(layer, _)| layer)
 }
 
 /// Whether `name` is `prefix` or stands below it: `layers.1` holds `layers.1.weight` and not `layers.10.weight`.
@@ -235,31 +209,15 @@ pub fn is_below(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// A name with the longest prefix that `rename` has replaced.
-fn renamed(name: &str, rename: &BTreeMap<String, String>) -> String {
-    let fits = rename.iter().filter(|(from, _)| from.is_empty() || is_below(name, from));
-    let Some((from, to)) = fits.max_by_key(|(from, _)| from.len()) else { return name.to_owned() };
-    let rest = name[from.len()..].trim_start_matches('.');
-    match (to.is_empty(), rest.is_empty()) {
-        (true, _) => rest.to_owned(),
-        (false, true) => to.clone(),
-        (false, false) => format!("{to}.{rest}"),
-    }
-}
-
-fn named(entries: &[Entry<'_>]) -> String {
-    let names: Vec<String> = entries.iter().map(|(name, _)| (*name).to_owned()).collect();
-    if names.is_empty() { "none".to_owned() } else { listed(&names, ", ") }
-}
-
-fn listed(names: &[String], between: &str) -> String {
-    let more = names.len().saturating_sub(LISTED);
-    let shown = names[..names.len().min(LISTED)].join(between);
-    if more == 0 { shown } else { format!("{shown}{between}and {more} more") }
+/// A name in the file and the one that it stands for.
+fn arrow(from: &str, to: &str) -> String {
+    if from == to { from.to_owned() } else { format!("{from} → {to}") }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use candle_core::{DType, Device};
 
     use super::*;
@@ -294,6 +252,13 @@ mod tests {
         ]
     }
 
+    /// Of the file with a head of 5: ones, and 7 counted batches.
+    const EVERYTHING: f32 = 6.0 + 3.0 + 12.0 + 7.0 + 15.0 + 5.0;
+
+    fn told(model: &mut Model, given: &[(String, Tensor)], settings: &ModelSettings) -> String {
+        TransferReport::new(model.transfer(given, settings).unwrap(), Path::new("w.pt")).to_string()
+    }
+
     fn sum(model: &Model) -> f32 {
         let sum = |tensor: &Tensor| {
             tensor.to_dtype(DType::F32).unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap()
@@ -306,11 +271,26 @@ mod tests {
         let (mut found, settings) =
             model(5, "rename = { 'features' = 'layers', 'features.bn' = 'layers.2', 'head' = 'layers.3' }");
         let given = file(["features.0", "features.bn", "head"]);
-        assert_eq!(found.transfer(&given, &settings).unwrap(), None);
-        assert!((sum(&found) - (6.0 + 3.0 + 12.0 + 7.0 + 15.0 + 5.0)).abs() < 1e-6);
+        assert_eq!(told(&mut found, &given, &settings), "model.weights: took all 8 tensors of w.pt, by name");
+        assert!((sum(&found) - EVERYTHING).abs() < 1e-6);
         let (mut plain, settings) = model(5, "");
-        let error = plain.transfer(&given, &settings).unwrap_err().to_string();
-        assert!(error.contains("layers.0.weight is missing") && error.contains("; and 8 more;"), "{error}");
+        assert_eq!(
+            plain.transfer(&given, &settings).unwrap_err().to_string(),
+            "no tensor of the file fits the model: the file has features.0.weight, features.0.bias, \
+             features.bn.weight, … (8 in all); the model has layers.0.weight, layers.0.bias, layers.2.weight, … \
+             (8 in all); `model.rename` brings the names together, or `model.match = \"order\"` takes the tensors \
+             in their order"
+        );
+        let (mut half, settings) = model(5, "rename = { 'features.' = 'layers.', 'head' = 'layers.4' }");
+        assert_eq!(
+            half.transfer(&given, &settings).unwrap_err().to_string(),
+            "the weights do not fit the model: the file has no layers.2.weight, layers.2.bias, \
+             layers.2.running_mean, layers.2.running_var, layers.3.weight, layers.3.bias; the model has no \
+             features.bn.weight → layers.bn.weight, features.bn.bias → layers.bn.bias, \
+             features.bn.running_mean → layers.bn.running_mean, features.bn.running_var → layers.bn.running_var, \
+             head.weight → layers.4.weight, head.bias → layers.4.bias; `model.strict = false` takes what fits, \
+             `model.rename` brings names together, `model.match = \"order\"` goes by the order of the layers instead"
+        );
         let (mut twice, settings) = model(5, "rename = { 'features.0' = 'layers.3' , 'head' = 'layers.3' }");
         let error = twice.transfer(&given, &settings).unwrap_err().to_string();
         assert!(error.contains("two tensors of the file are called layers.3"), "{error}");
@@ -320,39 +300,55 @@ mod tests {
     fn a_new_head_keeps_its_first_weights_and_the_report_says_so() {
         let (mut found, settings) = model(2, "strict = false");
         let before = found.snapshot().unwrap();
-        let report = found.transfer(&file(["layers.0", "layers.2", "head"]), &settings).unwrap().unwrap();
         assert_eq!(
-            report.to_string(),
-            "took 6 of the model's 8 tensors from the file\n  \
+            told(&mut found, &file(["layers.0", "layers.2", "head"]), &settings),
+            "model.weights: took 6 of the model's 8 tensors from w.pt, by name\n  \
              not in the file: layers.3.weight, layers.3.bias\n  not in the model: head.weight, head.bias"
         );
         let numbers = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let after = found.tensors().unwrap();
         assert_eq!(numbers(&after[7].1), numbers(&before[7].1));
         let (mut same, settings) = model(2, "strict = false");
-        let report = same.transfer(&file(["layers.0", "layers.2", "layers.3"]), &settings).unwrap().unwrap();
-        assert!(
-            report.to_string().contains("layers.3.weight has the shape [5, 3], the model wants [2, 3]"),
-            "{report}"
-        );
+        let report = told(&mut same, &file(["layers.0", "layers.2", "layers.3"]), &settings);
+        assert!(report.contains("layers.3.weight has the shape [5, 3], the model wants [2, 3]"), "{report}");
         let (mut strict, settings) = model(2, "");
         assert!(strict.transfer(&file(["layers.0", "layers.2", "layers.3"]), &settings).is_err());
         let (mut none, settings) = model(2, "strict = false");
         let error = none.transfer(&file(["a", "b", "c"]), &settings).unwrap_err().to_string();
-        assert!(error.starts_with("no tensor of the file fits the model: it has a.weight,"), "{error}");
+        assert!(error.starts_with("no tensor of the file fits the model: the file has a.weight,"), "{error}");
+        let (mut unfit, settings) = model(5, "strict = false");
+        let given = file(["layers.3", "layers.2", "layers.2.layers.0"]);
+        let error = unfit.transfer(&given[..1], &settings).unwrap_err().to_string();
+        assert!(error.contains("fits the model: layers.3.weight has the shape [3, 2], the model"), "{error}");
     }
 
     #[test]
     fn the_order_of_the_layers_can_decide() {
         let (mut found, settings) = model(5, "match = 'order'");
         let mut given = file(["a", "b", "c"]);
+        assert_eq!(
+            told(&mut found, &given, &settings),
+            "model.weights: took all 8 tensors of w.pt, by order"
+        );
+        // The counter of batches, 7, is among them.
+        assert!((sum(&found) - EVERYTHING).abs() < 1e-6);
         // A file that counts no batches is in the same order.
         given.remove(6);
-        assert_eq!(found.transfer(&given, &settings).unwrap(), None);
+        let (mut found, settings) = model(5, "match = 'order'");
+        let report = TransferReport::new(found.transfer(&given, &settings).unwrap(), Path::new("w.pt"));
+        assert_eq!(
+            report.pairs()[2..5],
+            [
+                "b.weight → layers.2.weight",
+                "b.bias → layers.2.bias",
+                "b.running_mean → layers.2.running_mean"
+            ]
+        );
+        assert_eq!(report.pairs().len(), 8);
         let (mut short, settings) = model(5, "match = 'order'");
         given.pop();
         let error = short.transfer(&given, &settings).unwrap_err().to_string();
-        assert!(error.contains("layers.3.bias is missing"), "{error}");
+        assert!(error.contains("the file has no layers.3.bias; `model.strict = false` takes"), "{error}");
     }
 
     #[test]
@@ -375,9 +371,5 @@ mod tests {
     fn a_prefix_ends_at_a_dot() {
         assert!(is_below("layers.1.weight", "layers.1") && is_below("a", "a"));
         assert!(!is_below("layers.10.weight", "layers.1"));
-        let rename = BTreeMap::from([("module".to_owned(), String::new())]);
-        assert_eq!(renamed("module.layers.0.weight", &rename), "layers.0.weight");
-        let rename = BTreeMap::from([(String::new(), "layers".to_owned())]);
-        assert_eq!(renamed("0.weight", &rename), "layers.0.weight");
     }
 }

@@ -129,7 +129,7 @@ pub(super) fn is_state_dict(path: &Path) -> bool {
         let is_file = std::fs::metadata(path).is_ok_and(|about| about.is_file());
         is_file
             && std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
-            && head == *b"PK\x03\x04"
+            && head == *state_dict::ARCHIVE
     }
 }
 

@@ -200,6 +200,10 @@ impl RunProgress {
         let mut line = format!("{}  {}{remark}", self.name, word(status));
         if let Some(best) = &outcome.best {
             let _ = write!(line, "  best epoch {}  {}", best.epoch, metrics(best));
+        } else if self.epochs == 0 {
+            for (name, value) in &outcome.test {
+                let _ = write!(line, "  test_{name} {}", significant(*value, DIGITS));
+            }
         }
         self.progress.say(&line);
     }
@@ -209,7 +213,8 @@ impl Observer for RunProgress {
     fn on(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
         match event {
             Event::RunStarted { epochs_done, epochs, .. } => self.started(*epochs_done, *epochs),
-            Event::CheckpointDue { .. } | Event::StepTaken { .. } => {}
+            // What many runs take from one file is said once, before the first of them.
+            Event::CheckpointDue { .. } | Event::StepTaken { .. } | Event::Transferred { .. } => {}
             Event::Noted { text } => self.progress.say(&format!("{}  {text}", self.name)),
             Event::EpochEnded { row, .. } => self.epoch_ended(row),
             Event::RunEnded { outcome } => self.ended(outcome),
@@ -348,7 +353,7 @@ mod tests {
             classes: None,
         };
         let events = [
-            Event::RunStarted { parameters: 3, epochs_done: 1, epochs: 20, history: &history },
+            Event::RunStarted { columns: &[], parameters: 3, epochs_done: 1, epochs: 20, history: &history },
             Event::EpochEnded { row: &row(2), timing: &timing, best: true },
             Event::EpochEnded { row: &row(3), timing: &timing, best: true },
             Event::RunEnded { outcome: &outcome },
@@ -374,6 +379,22 @@ mod tests {
         p=0.5  failed: no space left on device
         to go on: runner run a.toml
         ");
+    }
+
+    #[test]
+    fn a_run_without_epochs_ends_with_what_it_measured() {
+        let screen = Screen::default();
+        let progress = Progress::lines(Box::new(screen.clone()), false);
+        let mut run = progress.run("a");
+        let test = vec![("loss".into(), 0.25), ("accuracy".into(), 0.912_345)];
+        let ending = Ending::Completed { stopped_early: false };
+        let outcome = Outcome { ending, best: None, last: None, test, predictions: None, classes: None };
+        let started =
+            Event::RunStarted { columns: &[], parameters: 3, epochs_done: 0, epochs: 0, history: &[] };
+        for event in [started, Event::RunEnded { outcome: &outcome }] {
+            let _ = run.on(&event).unwrap();
+        }
+        assert_eq!(screen.text(), "a  completed  test_loss 0.2500  test_accuracy 0.9123\n");
     }
 
     #[test]

@@ -47,7 +47,11 @@ fn row(entry: &RunEntry) -> ListRow {
         id: record.id.clone(),
         status: record.status,
         stopped_early: record.stopped_early,
-        epochs: record.last.as_ref().map(|row| row.epoch),
+        epochs: record
+            .last
+            .as_ref()
+            .map(|row| row.epoch)
+            .or((record.status == Status::Completed).then_some(0)),
         best_epoch: best.map(|row| row.epoch),
         best: best.map(|row| row.values.iter().cloned().collect()).unwrap_or_default(),
         seconds: record.seconds,

@@ -1,46 +1,94 @@
 //! Whether a run can be trained on its data, and where to tell that it cannot.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
 
 use super::library::Library;
 use super::spec::RunSpec;
-use crate::config::RunConfig;
+use crate::config::schema::PATHS;
+use crate::config::{RunConfig, Written};
 use crate::data::{Prepared, shown_classes};
-use crate::setting::Excerpt;
+use crate::model::ModelConfig;
+use crate::setting::{Excerpt, KeyPath};
 use crate::{Error, Result};
 
 /// Why a run cannot be trained on its data.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Refusal {
+pub struct Refusal {
+    /// What is wrong: a lower-case fragment.
     pub reason: String,
-    /// The file that is to blame, if one is.
-    pub file: Option<PathBuf>,
+    /// What is to blame, if that is known.
+    pub blame: Option<Blame>,
+}
+
+/// What a refusal is due to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// A file that the settings name.
+    File(PathBuf),
+    /// A setting, and its value as text.
+    Setting(&'static str, String),
+}
+
+impl Refusal {
+    /// For an error of a model with these settings.
+    pub fn of(error: Error, model: &ModelConfig) -> Self {
+        match error {
+            Error::Setting { key, reason } => {
+                let value = toml::Value::try_from(model).ok().and_then(|model| {
+                    let path = KeyPath::parse(key.strip_prefix("model.")?);
+                    path.find(&model).map(text_of)
+                });
+                Self { reason, blame: value.map(|value| Blame::Setting(key, value)) }
+            }
+            other => other.into(),
+        }
+    }
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let reason = error.to_string();
-        let file = match error {
-            Error::Unreadable { path, .. } => Some(path),
+        let blame = match error {
+            Error::Unreadable { path, .. } => Some(Blame::File(path)),
             _ => None,
         };
-        Self { reason, file }
+        Self { reason, blame }
     }
 }
 
 impl From<String> for Refusal {
     fn from(reason: String) -> Self {
-        Self { reason, file: None }
+        Self { reason, blame: None }
     }
 }
 
-/// The place of the setting that names a file, or the folder that it lies in.
-pub(super) fn place_of(file: &Path, paths: &[(PathBuf, Excerpt)]) -> Option<Excerpt> {
-    paths.iter().find(|(path, _)| file.starts_with(path)).map(|(_, excerpt)| excerpt.clone())
+/// The settings that a refusal may be due to: paths, and what must go with the file of weights or with the model.
+pub(super) fn blamed() -> impl Iterator<Item = &'static str> {
+    PATHS.iter().copied().chain(["model.rename", "model.freeze"])
+}
+
+/// The same for tables that differ in their order.
+fn text_of(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Table(table) => format!("{:?}", table.iter().collect::<BTreeMap<_, _>>()),
+        other => other.to_string(),
+    }
+}
+
+impl Blame {
+    /// The place of the setting that has the value, or that names the file or the folder that it lies in.
+    pub fn place(&self, written: &[Written]) -> Option<Excerpt> {
+        let is_it = |one: &&Written| match (self, &one.value) {
+            (Self::File(file), toml::Value::String(path)) => file.starts_with(path),
+            (Self::File(_), _) => false,
+            (Self::Setting(key, value), written) => one.key == *key && text_of(written) == *value,
+        };
+        written.iter().find(is_it).map(|one| one.excerpt.clone())
+    }
 }
 
 /// The data of one run, which fits its settings.
@@ -61,13 +109,15 @@ fn check_against(spec: &RunSpec, data: &Prepared, library: &Library) -> Result<(
     let (shape, outputs) = (data.shape(), config.loss().outputs(data.task())?);
     config.metrics.iter().try_for_each(|metric| metric.require_task(data.task().kind()))?;
     config.model.parameter_count(&shape, outputs)?;
-    if let Err(reason) = library.check_weights(&config.model, &shape, outputs) {
-        return Err(Refusal { reason, file: config.model.common.weights.clone() });
-    }
+    library.check_weights(&config.model, &shape, outputs)?;
     library.check_groups(config, &shape, outputs)?;
-    check_batches(config, data.split.train.len(), config.model.needs_two_samples(&shape, outputs)?)?;
     check_class_weights(config, data)?;
-    check_monitors(config, data)
+    // Without an epoch there are no batches that could be too small, and nothing is watched.
+    if config.train.epochs > 0 {
+        check_batches(config, data.split.train.len(), config.model.needs_two_samples(&shape, outputs)?)?;
+        check_monitors(config, data)?;
+    }
+    Ok(())
 }
 
 /// Whether every part has samples that the loss counts: the mean over none is no number.
@@ -150,7 +200,7 @@ pub fn notes<'a>(runs: impl IntoIterator<Item = (&'a RunConfig, &'a Prepared)>) 
     let mut seen = HashSet::new();
     for (config, data) in runs {
         notes.extend(long_warmup(config, data));
-        if !seen.insert(std::ptr::from_ref(data)) {
+        if config.train.epochs == 0 || !seen.insert(std::ptr::from_ref(data)) {
             continue;
         }
         let absent = data.classes_without_samples(&data.split.train)?;

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device};
+use indexmap::IndexMap;
 
+use super::fit::Refusal;
 use crate::config::RunConfig;
 use crate::data::{DataConfig, Dataset, Prepared};
-use crate::model::{Model, ModelConfig};
+use crate::model::{Model, ModelConfig, TransferReport};
 use crate::sample::SampleShape;
 use crate::{Error, Result};
 
@@ -24,7 +26,7 @@ struct Shelves {
     fingerprints: BTreeMap<String, String>,
     datasets: BTreeMap<String, Arc<Dataset>>,
     prepared: BTreeMap<String, Arc<Prepared>>,
-    weights: BTreeMap<String, Result<(), String>>,
+    weights: IndexMap<String, Result<Option<TransferReport>, Refusal>>,
     groups: BTreeMap<String, Result<(), String>>,
 }
 
@@ -66,18 +68,27 @@ impl Library {
         model: &ModelConfig,
         shape: &SampleShape,
         outputs: usize,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         if model.common.weights.is_none() && model.common.freeze.is_empty() {
             return Ok(());
         }
-        let key = key(&(model, shape, outputs)).map_err(|error| error.to_string())?;
+        let key = key(&(model, shape, outputs))?;
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         let known = shelves.weights.entry(key).or_insert_with(|| {
             // Building it compares every name and shape; the seed does not matter, its draws are replaced.
             let built = Model::build(model, shape, outputs, 0, DType::F32, &Device::Cpu);
-            built.map(|_| ()).map_err(|error| error.to_string())
+            built.map(|built| built.transferred().cloned()).map_err(|error| Refusal::of(error, model))
         });
-        known.clone()
+        known.as_ref().map(|_| ()).map_err(Clone::clone)
+    }
+
+    /// What was taken from files of weights, of those that were [checked](Self::check_weights), in that order: the
+    /// report and, a line each, its pairs of names.
+    pub fn transfers(&self) -> IndexMap<String, Vec<String>> {
+        let shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let reports = shelves.weights.values().filter_map(|checked| checked.as_ref().ok()?.as_ref());
+        // Models that differ in what has no weights take the same.
+        reports.map(|report| (report.to_string(), report.pairs())).collect()
     }
 
     /// Whether every group of parameters that the optimizer has finds one in the model; the reason if not. Looked

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::fit::{Refusal, fit, place_of};
+use super::fit::{Blame, Refusal, blamed, fit};
 use super::library::Library;
 use super::name::Names;
 use super::spec::{RunSpec, Specifier};
 use super::weights::locate;
-use crate::config::{Experiment, NAMED, RunConfig, hit, words};
+use crate::config::{Experiment, NAMED, RunConfig, Written, hit, words};
 use crate::data::Prepared;
-use crate::setting::{Diagnostic, Excerpt, Shared};
+use crate::setting::{Diagnostic, Shared};
 use crate::store::{self, RunEntry, RunsDir, Status};
 use crate::{Error, Result};
 
@@ -74,8 +74,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// What an epoch took in the runs of this experiment that are completed: the median.
     pub seconds_per_epoch: Option<f64>,
-    /// The paths among the settings, and where they were written.
-    paths: Vec<(PathBuf, Excerpt)>,
+    /// The settings that a refusal may be due to, and where they were written.
+    written: Vec<Written>,
 }
 
 impl Plan {
@@ -88,15 +88,15 @@ impl Plan {
         let dir = runs.experiment(&name);
         let entries = store::scan(runs, Some(&name))?;
         let known = store::index_by_id(&entries);
-        let paths = experiment.path_places();
+        let written = experiment.written(blamed());
         if let Some((path, error)) = locate(&mut expansion.drafts, runs).into_iter().next() {
             let hit = expansion
                 .drafts
                 .iter()
                 .filter(|draft| draft.config.model.common.weights.as_ref() == Some(&path));
             let hit = hit.map(|draft| words(&draft.assignment)).collect();
-            let refusal = Refusal { reason: error.to_string(), file: Some(path) };
-            return Err(refused(IndexMap::from([(refusal, hit)]), &paths, expansion.drafts.len()));
+            let refusal = Refusal { reason: error.to_string(), blame: Some(Blame::File(path)) };
+            return Err(refused(IndexMap::from([(refusal, hit)]), &written, expansion.drafts.len()));
         }
         let mut names = Names::new(entries.iter().map(|entry| entry.name.clone()));
         let mut specifier = Specifier::new(library);
@@ -126,7 +126,7 @@ impl Plan {
             planned.push(PlannedRun { spec, status, action });
         }
         if !absent.is_empty() {
-            return Err(refused(absent, &paths, expansion.drafts.len()));
+            return Err(refused(absent, &written, expansion.drafts.len()));
         }
         let seconds_per_epoch = seconds_per_epoch(&entries);
         match expansion.equal + expansion.drafts.len() - planned.len() {
@@ -134,7 +134,7 @@ impl Plan {
             1 => notes.push("1 combination equals another one and is no run of its own".to_owned()),
             equal => notes.push(format!("{equal} combinations equal others and are no runs of their own")),
         }
-        Ok(Self { experiment: name, dir, runs: planned, notes, seconds_per_epoch, paths })
+        Ok(Self { experiment: name, dir, runs: planned, notes, seconds_per_epoch, written })
     }
 
     /// Reads the data of every run that is to be trained and refuses what does not fit it.
@@ -160,7 +160,7 @@ impl Plan {
                 Err(reason) => failed.entry(reason.clone()).or_default().push(run.spec.name.clone()),
             }
         }
-        if failed.is_empty() { Ok(prepared) } else { Err(refused(failed, &self.paths, self.runs.len())) }
+        if failed.is_empty() { Ok(prepared) } else { Err(refused(failed, &self.written, self.runs.len())) }
     }
 
     /// The folder of a run of this plan.
@@ -201,10 +201,10 @@ impl Plan {
 }
 
 /// One message a cause, with the runs that it hits.
-fn refused(causes: IndexMap<Refusal, Vec<String>>, paths: &[(PathBuf, Excerpt)], total: usize) -> Error {
+fn refused(causes: IndexMap<Refusal, Vec<String>>, written: &[Written], total: usize) -> Error {
     let diagnostic = |(refusal, runs): (Refusal, Vec<String>)| Diagnostic {
         message: refusal.reason,
-        excerpt: refusal.file.and_then(|file| place_of(&file, paths)),
+        excerpt: refusal.blame.and_then(|blame| blame.place(written)),
         label: String::new(),
         notes: hit(&runs[..runs.len().min(NAMED)], runs.len(), total),
         help: None,

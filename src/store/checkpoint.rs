@@ -13,9 +13,14 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, View};
 
 use super::file::{self, Durability};
+use crate::model::state_dict::is_from_pytorch;
 use crate::train::event::Snapshot;
 use crate::{Error, Result};
 
+/// What there is to say of a file of PyTorch's where a run or its checkpoint is wanted.
+pub(super) const FROM_PYTORCH: &str = "is a file of PyTorch and no run of runner: `model.weights` in an experiment \
+                                       takes it as what a run begins with, and with \
+                                       `train.epochs = 0` the run measures it as it is";
 /// The one metadata key.
 const KEY: &str = "runner";
 /// The bytes in front of the header: its length.
@@ -136,7 +141,12 @@ pub fn load(path: &Path) -> Result<Checkpoint> {
 
 /// As [`load`], for a file in memory; `path` is what errors call it.
 pub fn from_bytes(path: &Path, content: &[u8]) -> Result<Checkpoint> {
-    parse(content).map_err(|reason| Error::unreadable(path, format!("not a whole checkpoint: {reason}")))
+    parse(content).map_err(|reason| {
+        let is_foreign = is_from_pytorch(content);
+        let reason =
+            if is_foreign { FROM_PYTORCH.into() } else { format!("not a whole checkpoint: {reason}") };
+        Error::unreadable(path, reason)
+    })
 }
 
 fn parse(content: &[u8]) -> Result<Checkpoint, String> {
@@ -365,5 +375,17 @@ mod tests {
         }
         assert!(parse(&max.to_le_bytes()).is_err());
         assert!(parse(&with_header("{}", &[])).unwrap().tensors.is_empty());
+    }
+
+    #[test]
+    fn a_file_of_pytorch_is_told_from_a_damaged_checkpoint() {
+        let said = |content: &[u8]| from_bytes(Path::new("F"), content).unwrap_err().to_string();
+        for start in
+            [&b"PK\x03\x04 and so on"[..], b"\x80\x02cos\nsystem\n", b"\x80\x04\x95\x20\0\0\0\0\0\0\0\x8c"]
+        {
+            assert_eq!(said(start), format!("F: {FROM_PYTORCH}"));
+        }
+        // A header of 640 bytes has the first two bytes of a pickle.
+        assert!(said(b"\x80\x02\0\0\0\0\0\0{\"a\"").contains("not a whole checkpoint"));
     }
 }

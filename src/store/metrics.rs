@@ -8,23 +8,21 @@ use crate::{Error, Result};
 
 const FIXED: [&str; 3] = ["epoch", "step", "lr"];
 
-/// The header for rows like `row`.
-pub(super) fn header(row: &Row) -> Result<Vec<u8>> {
-    table::line(FIXED.into_iter().chain(row.values.iter().map(|(name, _)| name.as_str())))
+/// The header for rows with values of these names.
+pub(super) fn header(columns: &[String]) -> Result<Vec<u8>> {
+    table::line(FIXED.into_iter().chain(columns.iter().map(String::as_str)))
 }
 
-/// The line of `row`, whose columns must be those of the `first` row.
+/// The line of `row`, whose columns must be those of the header.
 pub(super) fn line(row: &Row, columns: &[String]) -> Result<Vec<u8>> {
     if !row.values.iter().map(|(name, _)| name).eq(columns) {
-        return Err(Error::Bug(format!("the metrics of epoch {} differ from the first's", row.epoch)));
+        return Err(Error::Bug(format!(
+            "the metrics of epoch {} are not those that were announced",
+            row.epoch
+        )));
     }
     let fixed = [row.epoch.to_string(), row.step.to_string(), table::number(row.lr)];
     table::line(fixed.into_iter().chain(row.values.iter().map(|(_, value)| table::number(*value))))
-}
-
-/// The names of a row's values.
-pub(super) fn columns(row: &Row) -> Vec<String> {
-    row.values.iter().map(|(name, _)| name.clone()).collect()
 }
 
 /// The rows of a `metrics.csv`, none if there is no file; a torn last line is left out.
@@ -63,6 +61,11 @@ fn parse(line: &csv::StringRecord, names: &[&str]) -> Option<Row> {
 mod tests {
     use super::*;
 
+    /// The names of a row's values.
+    fn columns(row: &Row) -> Vec<String> {
+        row.values.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     fn row(epoch: usize, loss: f64) -> Row {
         let values = vec![("train_loss".to_owned(), loss), ("valid_accuracy".to_owned(), 0.1 + 0.2)];
         Row { epoch, step: 5 * epoch as u64, lr: 1e-6, values }
@@ -73,7 +76,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
         let rows = [row(1, 0.7), row(2, f64::NAN), row(3, f64::INFINITY)];
-        let mut text = header(&rows[0]).unwrap();
+        let mut text = header(&columns(&rows[0])).unwrap();
         for row in &rows {
             text.extend(line(row, &columns(&rows[0])).unwrap());
         }
@@ -94,7 +97,7 @@ mod tests {
     fn every_torn_end_gives_the_whole_lines_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
-        let mut text = header(&row(1, 0.5)).unwrap();
+        let mut text = header(&columns(&row(1, 0.5))).unwrap();
         let mut ends = vec![text.len()];
         for epoch in 1..=3 {
             text.extend(line(&row(epoch, 0.5), &columns(&row(1, 0.5))).unwrap());

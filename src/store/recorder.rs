@@ -26,7 +26,7 @@ pub struct Recorder {
     record: RunRecord,
     clock: Clock,
     attempt: Attempt,
-    /// The columns of `metrics.csv`; empty before the first row.
+    /// The columns of `metrics.csv` behind the fixed ones; none before the start.
     columns: Vec<String>,
     ended: bool,
     unsynced: Unsynced,
@@ -93,8 +93,8 @@ impl Recorder {
         self.abandon(Status::Interrupted, "interrupted")
     }
 
-    fn run_started(&mut self, parameters: usize, done: usize, epochs: usize, history: &[Row]) -> Result<()> {
-        self.record.parameters = parameters;
+    fn run_started(&mut self, done: usize, epochs: usize, history: &[Row]) -> Result<()> {
+        let parameters = self.record.parameters;
         // A last attempt may have been killed behind its predictions.
         self.remove(layout::PREDICTIONS)?;
         if done == 0 {
@@ -110,10 +110,11 @@ impl Recorder {
     /// Nothing of an earlier attempt is in the result, so nothing of it may be left: a kill in the first epoch
     /// must not let a resume go on from an old checkpoint.
     fn start_anew(&mut self) -> Result<()> {
-        for name in [layout::LAST, layout::BEST, layout::METRICS, layout::TIMING, layout::STEPS] {
+        for name in [layout::LAST, layout::BEST, layout::STEPS] {
             self.remove(name)?;
         }
-        self.columns.clear();
+        self.write(layout::METRICS, &metrics::header(&self.columns)?)?;
+        self.write(layout::TIMING, &timing::header()?)?;
         self.record.best = None;
         self.record.last = None;
         self.record.started = self.attempt.started;
@@ -124,11 +125,7 @@ impl Recorder {
 
     /// Leaves the rows of the epochs that are done in the tables, whatever a killed attempt wrote behind them.
     fn cut_tables(&mut self, done: usize, history: &[Row]) -> Result<()> {
-        let mut text = Vec::new();
-        if let Some(first) = history.first() {
-            self.columns = metrics::columns(first);
-            text.extend(metrics::header(first)?);
-        }
+        let mut text = metrics::header(&self.columns)?;
         for row in history {
             text.extend(metrics::line(row, &self.columns)?);
         }
@@ -178,14 +175,7 @@ impl Recorder {
     }
 
     fn epoch_ended(&mut self, row: &Row, timing: &Timing, best: bool) -> Result<()> {
-        let mut lines = Vec::new();
-        if self.columns.is_empty() {
-            self.columns = metrics::columns(row);
-            lines = metrics::header(row)?;
-            self.write(layout::TIMING, &timing::header()?)?;
-        }
-        lines.extend(metrics::line(row, &self.columns)?);
-        self.append(layout::METRICS, &lines)?;
+        self.append(layout::METRICS, &metrics::line(row, &self.columns)?)?;
         self.append(layout::TIMING, &timing::line(timing)?)?;
         if best {
             self.record.best = Some(row.clone());
@@ -274,11 +264,14 @@ impl Recorder {
 impl Observer for Recorder {
     fn on(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
         match event {
-            Event::RunStarted { parameters, epochs_done, epochs, history } => {
-                self.run_started(*parameters, *epochs_done, *epochs, history)?;
+            Event::RunStarted { columns, parameters, epochs_done, epochs, history } => {
+                self.columns = columns.to_vec();
+                self.record.parameters = *parameters;
+                self.run_started(*epochs_done, *epochs, history)?;
             }
             Event::StepTaken { row } => self.step_taken(row)?,
             Event::CheckpointDue { snapshot, resumable } => self.save_checkpoints(snapshot, *resumable)?,
+            Event::Transferred { report } => self.log(&report.to_string())?,
             Event::Noted { text } => self.log(text)?,
             Event::EpochEnded { row, timing, best } => self.epoch_ended(row, timing, *best)?,
             Event::RunEnded { outcome } => self.run_ended(outcome)?,
@@ -341,7 +334,9 @@ mod tests {
         }
 
         fn start(recorder: &mut Recorder, history: &[Row]) {
-            let event = Event::RunStarted { parameters: 3, epochs_done: history.len(), epochs: 4, history };
+            let columns = &["train_loss", "valid_loss"].map(str::to_owned);
+            let epochs_done = history.len();
+            let event = Event::RunStarted { columns, parameters: 3, epochs_done, epochs: 4, history };
             assert_eq!(recorder.on(&event).unwrap(), ControlFlow::Continue(()));
         }
 
@@ -511,7 +506,9 @@ mod tests {
         assert_eq!(play.record().status, Status::Running);
         assert!(play.record().checksums.is_empty() && play.record().test.is_empty());
         Play::start(&mut recorder, &[]);
-        assert_eq!(play.files(), ["checkpoints", "config.toml", "log.txt", "run.json"]);
+        let names = ["checkpoints", "config.toml", "log.txt", "metrics.csv", "run.json", "timing.csv"];
+        assert_eq!(play.files(), names);
+        assert_eq!(play.text(layout::METRICS), "epoch,step,lr,train_loss,valid_loss\n");
         assert_eq!((play.record().best, play.record().attempts), (None, 2));
         Play::epoch(&mut recorder, 1, 0.25, true);
         assert_eq!(play.text(layout::METRICS).lines().count(), 2);

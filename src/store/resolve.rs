@@ -1,14 +1,20 @@
 //! From what a user calls a run to the run.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
+use super::checkpoint::FROM_PYTORCH;
 use super::{RunEntry, RunsDir, Status, experiments, index_by_id, layout, scan};
+use crate::model::state_dict::is_from_pytorch;
 use crate::setting::nearest;
 use crate::{Error, Result};
 
 /// The shortest prefix of an id that is taken for one.
 const SHORTEST_PREFIX: usize = 4;
+/// The bytes of a file that tell whose it is.
+const LOOKED_AT: u64 = 16;
 /// How many candidates an error names.
 const SHOWN: usize = 8;
 
@@ -24,6 +30,9 @@ pub fn resolve(runs: &RunsDir, experiment: Option<&str>, reference: &str) -> Res
     {
         return Ok(entry);
     }
+    if path.is_file() && begins_as_of_pytorch(path) {
+        return Err(Error::unreadable(path, FROM_PYTORCH));
+    }
     let entries = scan(runs, experiment)?;
     if entries.is_empty() {
         return Err(no_runs(runs, experiment)?);
@@ -33,6 +42,13 @@ pub fn resolve(runs: &RunsDir, experiment: Option<&str>, reference: &str) -> Res
         "last" => Ok(newest(&entries)),
         _ => by_name_or_id(&entries, reference),
     }
+}
+
+/// A file that cannot be read begins as no other.
+fn begins_as_of_pytorch(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LOOKED_AT).read_to_end(&mut start));
+    read.is_ok() && is_from_pytorch(&start)
 }
 
 /// Whether smaller values of a metric are better: all losses and errors.

@@ -10,8 +10,8 @@ use crate::setting::Problems;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Passes over the training part.
-    #[schemars(range(min = 1))]
+    /// Passes over the training part. With 0 nothing is trained: the run measures the weights that it begins with,
+    /// those of `model.weights` for one.
     pub epochs: usize,
     /// Samples a step. Batch norm cannot train on a batch of one sample, the last batch included.
     #[schemars(range(min = 1))]
@@ -126,7 +126,6 @@ impl TrainConfig {
 
     /// Refuses what cannot be trained; `columns` are those that can be monitored.
     pub fn check(&self, columns: &[String], problems: &mut Problems) {
-        problems.require(self.epochs >= 1, "epochs", self.epochs, "at least 1");
         problems.require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1");
         problems.require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1");
         let limits = [("clip_grad_norm", self.clip_grad_norm), ("clip_grad_value", self.clip_grad_value)];

@@ -8,6 +8,7 @@ use candle_core::Tensor;
 
 use crate::Result;
 use crate::metric::ClassReport;
+use crate::model::TransferReport;
 use crate::target::Targets;
 
 /// One row of `metrics.csv`.
@@ -133,6 +134,8 @@ pub struct Outcome {
 pub enum Event<'a> {
     /// The model is built and the data is there.
     RunStarted {
+        /// The names of the values in every row to come.
+        columns: &'a [String],
         /// Trainable numbers.
         parameters: usize,
         /// Epochs that an earlier attempt has done.
@@ -162,6 +165,11 @@ pub enum Event<'a> {
         timing: &'a Timing,
         /// Whether its weights are the best so far.
         best: bool,
+    },
+    /// The weights that the training begins with are from a file.
+    Transferred {
+        /// What was taken of it.
+        report: &'a TransferReport,
     },
     /// Something that the user should know and that ends nothing.
     Noted {

@@ -75,6 +75,7 @@ fn history(rows: &[Row]) -> Result<Tensor> {
 fn rows(history: &Tensor, columns: &[String]) -> Result<Vec<Row>> {
     let width = LEADING + columns.len();
     match history.dims() {
+        [0, _] => return Ok(Vec::new()),
         [_, found] if *found == width => {}
         _ => return Err(Error::Request("the checkpoint's history has other columns than this run".into())),
     }

@@ -33,10 +33,12 @@ pub fn train(
         let _ = observer.on(&Event::Noted { text: &text })?;
         trainer = Trainer::new(setup)?;
     }
-    if let Some(report) = trainer.model.transferred() {
-        let _ = observer.on(&Event::Noted { text: &report.to_string() })?;
+    if let Some(report) = trainer.model.transferred().filter(|_| trainer.progress.rows().is_empty()) {
+        let _ = observer.on(&Event::Transferred { report })?;
     }
+    let columns = trainer.columns();
     let started = Event::RunStarted {
+        columns: &columns,
         parameters: trainer.model.parameter_count(),
         epochs_done: trainer.progress.rows().len(),
         epochs: setup.train.epochs,
@@ -75,14 +77,16 @@ impl<'a> Trainer<'a> {
         let outputs = setup.loss.outputs(setup.data.task())?;
         let shape = setup.data.shape();
         let model = Model::build(setup.model, &shape, outputs, setup.seed, DType::F32, setup.device)?;
+        // Without an epoch the best weights are those that there are.
+        let best = if setup.train.epochs == 0 { Some(model.snapshot()?) } else { None };
         Ok(Self {
             setup,
             loss: setup.loss.as_loss(),
             stepper: Stepper::new(setup, &model)?,
             model,
             progress: Progress::new(setup.train)?,
-            best: None,
-            best_unsaved: false,
+            best_unsaved: best.is_some(),
+            best,
             saved_epochs: 0,
             diverged: false,
         })
@@ -155,12 +159,12 @@ impl<'a> Trainer<'a> {
     /// Offers the state to the observer, unless that has been done since the last epoch.
     fn save(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let epochs = self.progress.rows().len();
-        let is_saved = epochs == self.saved_epochs;
+        let is_saved = epochs == self.saved_epochs && !self.best_unsaved;
         if is_saved || (self.diverged && !self.best_unsaved) {
             return Ok(());
         }
         let model = self.model.tensors()?;
-        let is_best = self.progress.best().is_some_and(|best| best.epoch == epochs);
+        let is_best = self.best_epoch() == epochs;
         let best = self.best.as_deref();
         let (optimizer, step) = (self.stepper.optimizer(), self.stepper.taken());
         let training = state::save(optimizer, &self.progress, step, best.filter(|_| !is_best))?;
@@ -182,14 +186,19 @@ impl<'a> Trainer<'a> {
             self.progress.push(row, false);
         }
         let epochs = self.progress.rows().len();
-        self.best = match (self.progress.best(), saved.best) {
-            (_, Some(best)) => Some(best),
-            (Some(row), None) if row.epoch == epochs => Some(self.model.snapshot()?),
-            _ => None,
+        self.best = match saved.best {
+            Some(best) => Some(best),
+            None if self.best_epoch() == epochs => Some(self.model.snapshot()?),
+            None => None,
         };
         // The file of the best weights may have been lost with the attempt that wrote it.
         self.best_unsaved = true;
         Ok(())
+    }
+
+    /// 0 before the first epoch, and where no epoch has a value to go by.
+    fn best_epoch(&self) -> usize {
+        self.progress.best().map_or(0, |best| best.epoch)
     }
 
     fn columns(&self) -> Vec<String> {

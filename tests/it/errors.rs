@@ -67,7 +67,8 @@ fn a_wrong_flag_is_shown_as_it_was_typed() {
 fn a_wrong_variable_is_shown_with_its_name() {
     let workplace = Workplace::new();
     workplace.write("a.toml", HEAD);
-    let output = workplace.command(&["plan", "a.toml"]).env("RUNNER__TRAIN__EPOCHS", "0").output().unwrap();
+    let output =
+        workplace.command(&["plan", "a.toml"]).env("RUNNER__TRAIN__BATCH_SIZE", "0").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     insta::assert_snapshot!(crate::workplace::text(&output.stderr));
 }

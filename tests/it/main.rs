@@ -29,5 +29,6 @@ mod sweep;
 mod tables;
 mod training;
 mod unfit;
+mod weights;
 mod workplace;
 mod wrong;

@@ -228,7 +228,7 @@ fn what_is_wrong_is_refused_at_its_key() {
             &["/sweep/grid/seed/when/optimizer.kind"],
         ),
         (
-            "[[sweep.zip]]\nseed = [1]\n[[sweep.zip]]\n'train.epochs' = [1, 0]",
+            "[[sweep.zip]]\nseed = [1]\n[[sweep.zip]]\n'train.epochs' = [1, -1]",
             &["/sweep/zip/1/train.epochs/1"],
         ),
         ("[[sweep.exclude]]\n'optimizer.lr' = { least = 1 }", &["/sweep/exclude/0/optimizer.lr/least"]),
@@ -413,7 +413,7 @@ fn the_schema_knows_the_ranges_of_the_program() {
         ("scheduler", "{ kind = 'step', step_size = 1, gamma = 0 }"),
         ("scheduler", "{ kind = 'cosine', t_max = 0 }"),
         ("scheduler", "{ kind = 'cosine', eta_min = -1 }"),
-        ("train.epochs", "0"),
+        ("train.epochs", "-1"),
         ("train.batch_size", "0"),
         ("train.accumulate", "0"),
         ("train.clip_grad_norm", "0"),

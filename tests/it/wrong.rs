@@ -251,10 +251,10 @@ fn layers() {
     Case::whole("extends = \"base.toml\"\n")
         .file("base.toml", &format!("{HEAD}\n[train]\nepoch = 3\n"))
         .points_at("in_an_extended_file", &["base.toml:8:1"]);
-    Case::whole("extends = \"b/base.toml\"\n[train]\nepochs = 0\n")
+    Case::whole("extends = \"b/base.toml\"\n[train]\nbatch_size = 0\n")
         .file("b/base.toml", &format!("extends = \"../c.toml\"\n{HEAD}"))
         .file("c.toml", "[optimizer]\nlr = 0\n")
-        .points_at("in_several_files", &["c.toml:2:6", "a.toml:3:10"]);
+        .points_at("in_several_files", &["c.toml:2:6", "a.toml:3:14"]);
     Case::whole(format!("extends = \"base.tml\"\n{HEAD}"))
         .file("base.toml", "")
         .points_at("extended_file_absent", &["a.toml:1:11"]);
@@ -285,8 +285,8 @@ fn flags_and_variables() {
         .points_at("empty_value_of_a_flag", &["--grid:1:20"]);
     Case::new("").flags(&["--grid", "seed=1,2", "-s", "seed=3"]).points_at("set_and_swept", &["--grid:1:1"]);
     Case::new("")
-        .variable("RUNNER__TRAIN__EPOCHS", "0")
-        .points_at("variable", &["RUNNER__TRAIN__EPOCHS:1:23"]);
+        .variable("RUNNER__TRAIN__BATCH_SIZE", "0")
+        .points_at("variable", &["RUNNER__TRAIN__BATCH_SIZE:1:27"]);
     Case::new("")
         .variable("RUNNER__TRAIN__EPOCH", "3")
         .points_at("key_of_a_variable", &["RUNNER__TRAIN__EPOCH:1:1"]);

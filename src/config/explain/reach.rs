@@ -4,6 +4,7 @@ use indexmap::IndexSet;
 use toml::{Table, Value};
 
 use crate::config::layer::{Layer, nested};
+use crate::config::schema;
 use crate::config::section::Section;
 use crate::setting::{KeyPath, Segment};
 
@@ -40,6 +41,13 @@ pub(super) fn reach(table: &Table, key: &KeyPath) -> Option<KeyPath> {
         let Value::Table(inner) = value else { return Some(at) };
         value = inner.get(next)?;
     }
+}
+
+/// What holds of a key that a configuration leaves out where nobody sets it; none for keys of some kinds only.
+pub(super) fn unwritten(key: &KeyPath, config: &Table) -> Option<Value> {
+    let is_left_out = key.parent().find_in(config)?.is_table() && key.find_in(config).is_none();
+    let doc = schema::describe(key).filter(|doc| is_left_out && doc.kinds.is_empty())?;
+    Value::try_from(doc.default?).ok()
 }
 
 /// Adds every setting in `value`, which lies at `at`, to `leaves`.

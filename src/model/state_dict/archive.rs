@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::shown;
+use super::{ARCHIVE, PICKLE, shown};
 
 /// The start of a zip file's last record, which is as long as that where no comment follows.
 const END: ([u8; 4], u64) = (*b"PK\x05\x06", 22);
@@ -127,10 +127,13 @@ fn recognise<R: Read + Seek>(reader: &mut R) -> Result<(), String> {
     let read = reader.rewind().and_then(|()| reader.by_ref().take(4).read_to_end(&mut start));
     read.map_err(|error| format!("cannot be read: {error}"))?;
     match start.as_slice() {
-        b"PK\x03\x04" => Ok(()),
-        [0x80, ..] => Err("is of the format before PyTorch 1.6: load it with `torch.load` and save \
-                           `model.state_dict()` again, without `_use_new_zipfile_serialization=False`"
-            .into()),
+        start if start == ARCHIVE => Ok(()),
+        [PICKLE, ..] => {
+            Err("is a bare pickle, as PyTorch before 1.6 saved; loading one can run whatever code is in \
+                           it, so it is not read here: if you trust it, load it in PyTorch with \
+                           `torch.load(…, weights_only=True)` and save `model.state_dict()` again"
+                .into())
+        }
         [] => Err("is empty".into()),
         _ => Err("is not a file of torch.save".into()),
     }
