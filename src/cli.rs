@@ -3,6 +3,7 @@
 #![expect(missing_docs, reason = "flattened arguments have the help of their own struct")]
 
 mod data;
+mod execution;
 mod experiment;
 mod results;
 mod training;
@@ -14,9 +15,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::output::color::ColorChoice;
 
 pub use self::data::{DataArgs, DataCommand, DataListArgs, DataShowArgs, FetchArgs};
+pub use self::execution::{ExecutionArgs, Isolation, SelectionArgs, Shard, SlotArgs, StatusName};
 pub use self::experiment::{CompletionsArgs, ExplainArgs, InitArgs, SchemaArgs, SchemaSubject};
 pub use self::results::{CompareArgs, DiffArgs, EvaluateArgs, ListArgs, PredictArgs, ShowArgs, SplitName};
-pub use self::training::{GridArgs, PlanArgs, RerunArgs, RunArgs, SlotArgs, TrainingArgs, VerbosityArgs};
+pub use self::training::{GridArgs, PlanArgs, RerunArgs, RunArgs, TrainingArgs, VerbosityArgs};
 
 /// Runs machine-learning experiments that are described in TOML files.
 ///
@@ -69,6 +71,9 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print what makes a shell complete commands and flags
     Completions(CompletionsArgs),
+    /// Train one run for another process of this program, which says so on standard input
+    #[command(hide = true)]
+    Worker,
 }
 
 /// Where runs are kept.

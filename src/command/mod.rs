@@ -11,11 +11,14 @@ mod init;
 mod list;
 mod plan;
 mod predict;
+mod request;
 mod rerun;
 mod run;
 mod schema;
+mod session;
 mod show;
 mod training;
+mod worker;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -61,6 +64,7 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Init(args) => init::execute(&args),
         Command::Schema(args) => schema::execute(&args),
         Command::Completions(args) => completions::execute(&args),
+        Command::Worker => worker::execute(),
     }
 }
 

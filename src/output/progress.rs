@@ -79,7 +79,8 @@ impl Progress {
 
     /// The observer of one run.
     pub fn run(&self, name: &str) -> RunProgress {
-        RunProgress { progress: self.clone(), name: name.to_owned(), epochs: 0, bar: None, counts: false }
+        let (progress, name) = (self.clone(), name.to_owned());
+        RunProgress { progress, name, epochs: 0, until: None, bar: None, counts: false }
     }
 
     /// Counts a run as done that need not be trained.
@@ -145,12 +146,21 @@ pub struct RunProgress {
     progress: Progress,
     name: String,
     epochs: usize,
+    /// The epoch behind which it waits for others.
+    until: Option<usize>,
     bar: Option<ProgressBar>,
     /// Whether the sweep is one run further.
     counts: bool,
 }
 
 impl RunProgress {
+    /// The run goes as far as this epoch, and then waits for others.
+    #[must_use]
+    pub fn until(mut self, epoch: Option<usize>) -> Self {
+        self.until = epoch;
+        self
+    }
+
     /// Says why the run failed, even when quiet.
     pub fn fail(&mut self, error: &str) {
         self.counts = true;
@@ -197,6 +207,11 @@ impl RunProgress {
             Ending::Interrupted => (Status::Interrupted, ""),
         };
         self.counts = status != Status::Interrupted;
+        let done = outcome.last.as_ref().map_or(0, |row| row.epoch);
+        if status == Status::Interrupted && self.until.is_some_and(|until| done >= until) {
+            self.progress.say(&format!("{}  waits at epoch {done} for the others", self.name));
+            return;
+        }
         let mut line = format!("{}  {}{remark}", self.name, word(status));
         if let Some(best) = &outcome.best {
             let _ = write!(line, "  best epoch {}  {}", best.epoch, metrics(best));

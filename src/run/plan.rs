@@ -9,7 +9,9 @@ use indexmap::IndexMap;
 use super::fit::{Blame, Refusal, blamed, fit};
 use super::library::Library;
 use super::name::Names;
+use super::selection::Selection;
 use super::spec::{RunSpec, Specifier};
+use super::task::Task;
 use super::weights::locate;
 use crate::config::{Experiment, NAMED, RunConfig, Written, hit, words};
 use crate::data::Prepared;
@@ -161,6 +163,32 @@ impl Plan {
             }
         }
         if failed.is_empty() { Ok(prepared) } else { Err(refused(failed, &self.written, self.runs.len())) }
+    }
+
+    /// Leaves the runs that are meant.
+    pub fn select(&mut self, selection: &Selection) {
+        let mut position = 0;
+        self.runs.retain(|run| {
+            position += 1;
+            selection.takes(position - 1, run.status)
+        });
+    }
+
+    /// The runs that are to be trained, with their data.
+    pub fn tasks(&self, library: &Library, force: bool) -> Result<Vec<Task>> {
+        let prepared = self.prepare(library)?;
+        let tasks = self.runs.iter().zip(prepared).filter_map(|(run, data)| {
+            Some(Task {
+                spec: run.spec.clone(),
+                dir: self.dir_of(run),
+                experiment: self.experiment.clone(),
+                data: data?,
+                force,
+                until: None,
+                cost: 0.0,
+            })
+        });
+        Ok(tasks.collect())
     }
 
     /// The folder of a run of this plan.

@@ -6,8 +6,10 @@
 
 pub mod checkpoint;
 mod checksum;
+mod conclusion;
 mod entry;
 mod experiment;
+mod failure;
 pub mod file;
 mod json;
 pub mod layout;
@@ -17,7 +19,7 @@ mod predictions;
 mod record;
 mod recorder;
 mod resolve;
-mod row;
+pub(crate) mod row;
 mod scan;
 mod steps;
 mod sync;
@@ -25,8 +27,10 @@ mod table;
 mod timing;
 
 pub use checkpoint::Checkpoint;
+pub use conclusion::Conclusion;
 pub use entry::RunEntry;
 pub use experiment::save_experiment;
+pub use failure::{Failure, FailureRecord};
 pub use layout::RunsDir;
 pub use lock::{RunLock, is_held, lock_key};
 pub use metrics::read_metrics;

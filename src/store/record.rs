@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::file::{self, Durability};
-use super::{json, layout, row};
+use super::{FailureRecord, json, layout, row};
 use crate::metric::{ClassScores, ConfusionMatrix};
 use crate::setting::schema_of;
 use crate::train::event::{Outcome, Row};
@@ -146,6 +146,12 @@ pub struct RunRecord {
     /// What ended a failed run.
     #[serde(default)]
     pub error: Option<String>,
+    /// The attempts that failed, the last one too if the run stands failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureRecord>,
+    /// Why a rule ended a stopped run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
 }
 
 /// Named numbers as they stand in JSON: NaN and infinities are null.
@@ -202,6 +208,7 @@ impl RunRecord {
         }
         self.best.clone_from(&earlier.best);
         self.last.clone_from(&earlier.last);
+        self.failures.clone_from(&earlier.failures);
     }
 
     /// Takes over what a training has come to.
