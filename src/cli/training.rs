@@ -64,8 +64,9 @@ pub struct RunArgs {
     /// End when the first run has failed or diverged; those in flight finish their epoch and are saved
     #[arg(long)]
     pub fail_fast: bool,
-    /// A command for the shell when everything has ended, however: it finds RUNNER_EXIT_CODE, RUNNER_EXPERIMENTS,
-    /// RUNNER_RUNS (the folder), RUNNER_COMPLETED, RUNNER_FAILED and RUNNER_LEFT (numbers of runs) in its environment
+    /// A command for the shell when everything has ended, however: it finds `RUNNER_EXIT_CODE`,
+    /// `RUNNER_EXPERIMENTS`, `RUNNER_RUNS` (the folder), `RUNNER_COMPLETED`, `RUNNER_FAILED` and `RUNNER_LEFT`
+    /// (numbers of runs) in its environment
     #[arg(long, value_name = "COMMAND")]
     pub on_end: Option<String>,
     #[command(flatten)]

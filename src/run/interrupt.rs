@@ -25,7 +25,7 @@ impl Interrupt {
             signals.push(SIGHUP);
         }
         for signal in signals {
-            interrupt.watch(signal).map_err(failed)?;
+            interrupt.watch(signal).map_err(|error| failed(&error))?;
         }
         Self::ignore_file_size_limit()?;
         Ok(interrupt)
@@ -34,7 +34,7 @@ impl Interrupt {
     /// A file that would pass the limit on its size is then an error of its run, not the end of the process.
     pub fn ignore_file_size_limit() -> Result<()> {
         #[cfg(unix)]
-        signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(failed)?;
+        signal_hook::flag::register(SIGXFSZ, Arc::default()).map_err(|error| failed(&error))?;
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl Interrupt {
     }
 }
 
-fn failed(error: std::io::Error) -> Error {
+fn failed(error: &std::io::Error) -> Error {
     Error::Environment(format!("failed to watch for signals: {error}"))
 }
 
