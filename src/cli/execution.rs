@@ -56,6 +56,19 @@ pub struct ExecutionArgs {
     pub max_time: Option<Duration>,
 }
 
+/// What ends a request, and what follows; shared by `run` and `resume`.
+#[derive(Debug, Clone, Args)]
+pub struct EndingArgs {
+    /// End when the first run has failed or diverged; those in flight finish their epoch and are saved
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// A command for the shell when everything has ended, however: it finds `RUNNER_EXIT_CODE`,
+    /// `RUNNER_EXPERIMENTS`, `RUNNER_RUNS` (the folder), `RUNNER_COMPLETED`, `RUNNER_FAILED` and `RUNNER_LEFT`
+    /// (numbers of runs) in its environment
+    #[arg(long, value_name = "COMMAND")]
+    pub on_end: Option<String>,
+}
+
 /// How a run is selected by where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StatusName {

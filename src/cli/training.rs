@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{ExecutionArgs, FormatArgs, RunsArgs, SelectionArgs, SlotArgs, WithinArgs};
+use super::{EndingArgs, ExecutionArgs, FormatArgs, RunsArgs, SelectionArgs, SlotArgs, WithinArgs};
 use crate::device::DeviceConfig;
 
 /// What is trained where; shared by `run`, `plan` and `rerun`.
@@ -61,14 +61,31 @@ pub struct RunArgs {
     /// Train every run from the start, whatever earlier attempts have left
     #[arg(long)]
     pub force: bool,
-    /// End when the first run has failed or diverged; those in flight finish their epoch and are saved
-    #[arg(long)]
-    pub fail_fast: bool,
-    /// A command for the shell when everything has ended, however: it finds `RUNNER_EXIT_CODE`,
-    /// `RUNNER_EXPERIMENTS`, `RUNNER_RUNS` (the folder), `RUNNER_COMPLETED`, `RUNNER_FAILED` and `RUNNER_LEFT`
-    /// (numbers of runs) in its environment
-    #[arg(long, value_name = "COMMAND")]
-    pub on_end: Option<String>,
+    #[command(flatten)]
+    pub ending: EndingArgs,
+    #[command(flatten)]
+    pub verbosity: VerbosityArgs,
+    #[command(flatten)]
+    pub runs: RunsArgs,
+}
+
+/// `runner resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Experiments by their names, or single runs [default: the experiment whose run was begun last]
+    #[arg(value_name = "EXPERIMENT or RUN")]
+    pub targets: Vec<String>,
+    /// Where to train: auto, cpu, cuda or cuda:N, several with commas [default: the experiment's `device`]
+    #[arg(long, value_name = "DEVICE", value_delimiter = ',', value_parser = clap::value_parser!(DeviceConfig))]
+    pub device: Vec<DeviceConfig>,
+    #[command(flatten)]
+    pub slots: SlotArgs,
+    #[command(flatten)]
+    pub execution: ExecutionArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub ending: EndingArgs,
     #[command(flatten)]
     pub verbosity: VerbosityArgs,
     #[command(flatten)]

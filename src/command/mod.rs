@@ -13,6 +13,7 @@ mod plan;
 mod predict;
 mod request;
 mod rerun;
+mod resume;
 mod run;
 mod schema;
 mod session;
@@ -50,6 +51,7 @@ pub fn execute(cli: Cli) -> u8 {
 fn dispatch(command: Command) -> Result<u8> {
     match command {
         Command::Run(args) => run::execute(&args),
+        Command::Resume(args) => resume::execute(&args),
         Command::Plan(args) => plan::execute(&args),
         Command::List(args) => list::execute(&args),
         Command::Compare(args) => compare::execute(&args),

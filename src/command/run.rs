@@ -26,8 +26,8 @@ pub fn execute(args: &RunArgs) -> Result<u8> {
         slots: args.slots,
         execution: args.execution,
         force: args.force,
-        fail_fast: args.fail_fast,
-        on_end: args.on_end.as_deref(),
+        fail_fast: args.ending.fail_fast,
+        on_end: args.ending.on_end.as_deref(),
         verbosity: args.verbosity,
     })
 }
