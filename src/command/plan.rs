@@ -9,7 +9,7 @@ use crate::config::{Experiment, Rows, schema};
 use crate::device::DeviceConfig;
 use crate::error::EXIT_OK;
 use crate::output::number::duration;
-use crate::output::{Cell, Column, Table, axes};
+use crate::output::{Cell, Column, Table, axes, pruning};
 use crate::run::{self, Action, Library, Plan, PlannedRun, Selection};
 use crate::setting::KeyPath;
 use crate::store::{RunsDir, Status, json_value};
@@ -50,6 +50,9 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     }
     print(&render(&table, args.format)?)?;
     say(&totals(&plan));
+    if let Some(line) = prune(&experiment, &plan) {
+        say(&line);
+    }
     let jobs = slots.len();
     if plan.work().next().is_some() {
         say(&match plan.estimate_seconds(jobs) {
@@ -68,6 +71,14 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
         ));
     }
     Ok(EXIT_OK)
+}
+
+/// The rule by which runs stop early, if there is one.
+fn prune(experiment: &Experiment, plan: &Plan) -> Option<String> {
+    let rule = experiment.prune()?;
+    let own = plan.runs.first()?.spec.config.train.monitor.as_deref().unwrap_or_default();
+    let epochs: Vec<usize> = plan.runs.iter().map(|run| run.spec.config.train.epochs).collect();
+    Some(pruning::render(rule, rule.column(own), &epochs))
 }
 
 fn devices(plan: &Plan) -> Vec<DeviceConfig> {
