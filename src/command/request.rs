@@ -108,8 +108,9 @@ fn train(
     let total: usize = plans.iter().map(|plan| plan.runs.len()).sum();
     let session = Session::open(options, Arc::clone(library), total)?;
     session.skip(total.saturating_sub(tasks.len()));
-    let ended = session.train(|scheduler| scheduler.run(tasks));
-    Ok((ended, session.close()))
+    let ended = session.train(|scheduler| scheduler.carry_out(plans, tasks));
+    let signal = session.close();
+    Ok((ended?, signal))
 }
 
 /// Counts how the runs of the request stand, those that were not touched too.

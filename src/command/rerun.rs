@@ -30,7 +30,7 @@ pub fn execute(args: &RerunArgs) -> Result<u8> {
     let dir = claim_copy(&original.dir)?;
     spec.name = name_of(&dir);
     let experiment = original.experiment.clone();
-    let task = Task { spec, dir: dir.clone(), experiment, data, force: true, until: None, cost: 0.0 };
+    let task = Task { spec, dir: dir.clone(), experiment, data, force: true, until: None, prune: None, cost: 0.0 };
     let (execution, verbosity) = (args.execution, args.verbosity);
     let options = Options { slots, threads: args.threads, execution, fail_fast: false, verbosity };
     let trained = train(options, library, task);

@@ -123,7 +123,7 @@ struct Display(Progress);
 
 impl Audience for Display {
     fn follow(&self, task: &Task) -> Box<dyn Observer> {
-        Box::new(self.0.run(&task.spec.name).until(task.until))
+        Box::new(self.0.run(&task.spec.name).in_legs(task.prune.is_some()))
     }
 
     fn say(&self, text: &str) {
@@ -141,6 +141,7 @@ impl Audience for Display {
                 self.0.error(&format!("{} {text}", ended.name));
             }
             (Status::Completed, _) if !ended.trained => self.0.skip(),
+            (Status::Stopped, _) => self.0.skip(),
             _ => {}
         }
     }

@@ -80,7 +80,7 @@ impl Progress {
     /// The observer of one run.
     pub fn run(&self, name: &str) -> RunProgress {
         let (progress, name) = (self.clone(), name.to_owned());
-        RunProgress { progress, name, epochs: 0, until: None, bar: None, counts: false }
+        RunProgress { progress, name, epochs: 0, in_legs: false, bar: None, counts: false }
     }
 
     /// Counts a run as done that need not be trained.
@@ -146,18 +146,18 @@ pub struct RunProgress {
     progress: Progress,
     name: String,
     epochs: usize,
-    /// The epoch behind which it waits for others.
-    until: Option<usize>,
+    /// Whether a rule may end it before its last epoch, for a while or for good.
+    in_legs: bool,
     bar: Option<ProgressBar>,
     /// Whether the sweep is one run further.
     counts: bool,
 }
 
 impl RunProgress {
-    /// The run goes as far as this epoch, and then waits for others.
+    /// A rule may end the run before its last epoch: that it pauses is then nothing to worry about.
     #[must_use]
-    pub fn until(mut self, epoch: Option<usize>) -> Self {
-        self.until = epoch;
+    pub fn in_legs(mut self, in_legs: bool) -> Self {
+        self.in_legs = in_legs;
         self
     }
 
@@ -207,9 +207,9 @@ impl RunProgress {
             Ending::Interrupted => (Status::Interrupted, ""),
         };
         self.counts = status != Status::Interrupted;
-        let done = outcome.last.as_ref().map_or(0, |row| row.epoch);
-        if status == Status::Interrupted && self.until.is_some_and(|until| done >= until) {
-            self.progress.say(&format!("{}  waits at epoch {done} for the others", self.name));
+        if self.in_legs && status == Status::Interrupted {
+            let done = outcome.last.as_ref().map_or(0, |row| row.epoch);
+            self.progress.say(&format!("{}  pauses behind epoch {done}", self.name));
             return;
         }
         let mut line = format!("{}  {}{remark}", self.name, word(status));

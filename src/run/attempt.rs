@@ -66,6 +66,7 @@ impl Scheduler<'_> {
             threads: self.threads,
             resume,
             until: task.until,
+            prune: task.prune.as_deref(),
             halt: self.halt,
             lock: Some(lock),
         };

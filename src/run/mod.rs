@@ -13,6 +13,7 @@ mod name;
 mod plan;
 mod predictor;
 mod queue;
+mod race;
 mod retry;
 mod scheduler;
 mod selection;

@@ -106,10 +106,10 @@ impl Scheduler<'_> {
 
     /// What an attempt means for its task and for the others.
     fn settle(&self, queued: Queued, attempt: Attempt, state: &mut Shared) {
-        let Task { spec, until, .. } = &queued.task;
+        let spec = &queued.task.spec;
         let ended = |status, trained, failure| {
             let (name, id) = (spec.name.clone(), spec.id.clone());
-            let waits = status == Status::Interrupted && until.is_some() && !self.halt.asked();
+            let waits = status == Status::Interrupted && !self.halt.asked();
             Ended { name, id, status, failure, trained, waits }
         };
         let ended = match attempt {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::spec::RunSpec;
 use crate::data::Prepared;
 use crate::store::{Failure, Status};
+use crate::sweep::prune::PruneConfig;
 
 /// A run that is to be trained.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Task {
     pub force: bool,
     /// Epochs behind which it waits for other runs; all of them without.
     pub until: Option<usize>,
+    /// The rule that may end it by its own values.
+    pub prune: Option<Arc<PruneConfig>>,
     /// How long it takes beside the other tasks, in a unit that they share; 0 where nothing is known.
     pub cost: f64,
 }
@@ -59,6 +62,6 @@ pub(super) mod tests {
         spec.name = "run".into();
         let data = library.prepared(&spec.config.data).unwrap();
         let (dir, experiment) = (PathBuf::from("runs/x/run"), "x".into());
-        Task { spec, dir, experiment, data, force: false, until: None, cost: 0.0 }
+        Task { spec, dir, experiment, data, force: false, until: None, prune: None, cost: 0.0 }
     }
 }

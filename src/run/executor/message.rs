@@ -12,6 +12,7 @@ use super::{Failed, Job};
 use crate::Result;
 use crate::device::DeviceConfig;
 use crate::store::{Failure, RunRecord, row};
+use crate::sweep::prune::PruneConfig;
 use crate::train::event::{Ending, Event, Outcome, Row};
 
 /// The line that asks for an end behind the epoch in progress.
@@ -30,6 +31,7 @@ pub(super) struct Order {
     pub threads: usize,
     pub resume: bool,
     pub until: Option<usize>,
+    pub prune: Option<PruneConfig>,
 }
 
 impl Order {
@@ -43,6 +45,7 @@ impl Order {
             threads: job.threads,
             resume: job.resume,
             until: job.until,
+            prune: job.prune.cloned(),
         })
     }
 }

@@ -16,7 +16,8 @@ use super::halt::Halt;
 use super::spec::RunSpec;
 use crate::device::DeviceConfig;
 use crate::store::{Failure, RunLock, RunRecord};
-use crate::train::event::{Event, Observer, Outcome};
+use crate::sweep::prune::{Monitored, PruneConfig};
+use crate::train::event::{Event, Observer, Outcome, Row};
 use crate::{Error, Result};
 
 /// What an executor needs to know beside the run itself.
@@ -36,6 +37,8 @@ pub struct Job<'a> {
     pub resume: bool,
     /// Epochs behind which it waits for other runs; all of them without.
     pub until: Option<usize>,
+    /// The rule that may end it by its own values.
+    pub prune: Option<&'a PruneConfig>,
     /// Ends it behind the epoch in progress.
     pub halt: &'a Halt,
     /// The right to write the folder. A process that writes it shares the lock, so that it is held until both ends
@@ -105,21 +108,43 @@ impl Observer for Observers<'_> {
     }
 }
 
-/// Ends a training when that is asked for, or behind an epoch.
+/// Ends a training when that is asked for, behind an epoch, or where a rule says so.
 struct Limit<'a> {
     halt: &'a Halt,
     until: Option<usize>,
+    rule: Option<(&'a PruneConfig, Monitored<'a>)>,
+    /// What the rule looks at.
+    values: Vec<f64>,
+}
+
+impl<'a> Limit<'a> {
+    fn new(job: &Job<'a>) -> Self {
+        let rule = job.prune.and_then(|rule| {
+            let column = rule.column(job.spec.config.train.monitor());
+            Some((rule, Monitored::of(column)?))
+        });
+        Self { halt: job.halt, until: job.until, rule, values: Vec::new() }
+    }
+
+    fn is_over(&mut self, done: usize, rows: &[Row]) -> bool {
+        let is_stopped = self.rule.is_some_and(|(rule, monitored)| {
+            let values = rows.iter().map(|row| row.value(monitored.column).unwrap_or(f64::NAN));
+            self.values.extend(values);
+            rule.stops_alone(monitored, &self.values).is_some()
+        });
+        is_stopped || self.until.is_some_and(|until| done >= until)
+    }
 }
 
 impl Observer for Limit<'_> {
     fn on(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
-        let done = match event {
-            Event::RunStarted { epochs_done, .. } => *epochs_done,
-            Event::EpochEnded { row, .. } => row.epoch,
-            _ => 0,
+        let is_over = match event {
+            Event::RunStarted { epochs_done, history, .. } => self.is_over(*epochs_done, history),
+            Event::EpochEnded { row, .. } => self.is_over(row.epoch, std::slice::from_ref(*row)),
+            _ => false,
         };
-        let is_over = self.halt.asked() || self.until.is_some_and(|until| done >= until);
-        Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        let ends = is_over || self.halt.asked();
+        Ok(if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
 

@@ -31,8 +31,8 @@ impl ThreadExecutor {
     fn carry_out(&self, job: Job<'_>, follower: &mut dyn Observer) -> Result<Outcome> {
         let config = &job.spec.config;
         let text = config.render()?;
+        let mut limit = Limit::new(&job);
         let mut recorder = Recorder::create(job.dir, job.record, &text, jiff::Timestamp::now)?;
-        let mut limit = Limit { halt: job.halt, until: job.until };
         let mut observer = Observers(vec![&mut recorder, follower, &mut limit]);
         let data = self.library.prepared(&config.data)?;
         let metadata = job.spec.metadata(&data.preprocessing)?;

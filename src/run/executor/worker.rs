@@ -62,6 +62,7 @@ impl Worker {
             threads: order.threads,
             resume: order.resume,
             until: order.until,
+            prune: order.prune.as_ref(),
             halt: &halt,
             lock: None,
         };
