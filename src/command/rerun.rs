@@ -7,7 +7,7 @@ use super::{print, say, training};
 use crate::cli::RerunArgs;
 use crate::config::{Experiment, Overrides};
 use crate::error::{EXIT_OK, EXIT_RUNS};
-use crate::run::{self, Library, RunSpec, Task, first_difference, locate_weights};
+use crate::run::{self, Library, RunSpec, Task, locate_weights};
 use crate::store::{self, RunEntry, RunsDir, Status, layout};
 use crate::{Error, Result};
 
@@ -64,7 +64,7 @@ fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<R
         draft.assignment.extend(now.or(then).map(|value| (Arc::new(key), Arc::new(value))));
     }
     let runs = RunsDir::new(&args.within.runs.runs);
-    locate_weights(std::slice::from_mut(&mut draft), &runs)?;
+    locate_weights(std::slice::from_mut(&mut draft), &runs, library)?;
     let spec = RunSpec::new(&draft, library)?;
     if args.verify && spec.id != original.record.id {
         let reason = if *spec.fingerprint == *original.record.data.fingerprint {
@@ -98,9 +98,22 @@ fn name_of(dir: &Path) -> String {
 }
 
 fn verdict(original: &RunEntry, copy: &Path) -> Result<u8> {
-    let Some(difference) = first_difference(&original.dir, copy)? else {
+    let found = run::verify(&original.dir, copy)?;
+    for file in &found.damaged {
+        say(&format!("{file} is not what the run wrote: its checksum is not the one in run.json"));
+    }
+    let Some(difference) = found.difference else {
         std::fs::remove_dir_all(copy).map_err(Error::io("remove", copy))?;
-        print(&format!("{}: metrics, predictions and weights are the same to the byte", original.name))?;
+        if !found.removed.is_empty() {
+            let files = found.removed.join(" and ");
+            say(&format!("note: `runner gc` removed {files} of the original: not compared"));
+        }
+        let what = if found.removed.contains(&layout::BEST) {
+            "metrics and predictions"
+        } else {
+            "metrics, predictions and weights"
+        };
+        print(&format!("{}: {what} are the same to the byte", original.name))?;
         return Ok(EXIT_OK);
     };
     print(&format!("{} differs: {difference}", original.name))?;

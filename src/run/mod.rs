@@ -24,5 +24,5 @@ pub use plan::{Action, Plan, PlannedRun};
 pub use predictor::Predictor;
 pub use scheduler::{Audience, Ended, Scheduler, Task, default_jobs};
 pub use spec::RunSpec;
-pub use verify::first_difference;
+pub use verify::{Verification, verify};
 pub use weights::locate_weights;

@@ -25,6 +25,7 @@ mod table;
 mod timing;
 
 pub use checkpoint::Checkpoint;
+pub use checksum::{changed, load_checkpoint};
 pub use entry::RunEntry;
 pub use experiment::save_experiment;
 pub use layout::RunsDir;
