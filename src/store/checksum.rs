@@ -211,10 +211,10 @@ mod tests {
         };
         said(&entry).unwrap();
         std::fs::remove_file(entry.best_checkpoint()).unwrap();
-        insta::assert_snapshot!(said(&entry).unwrap_err(), @"");
+        insta::assert_snapshot!(said(&entry).unwrap_err(), @"run run-1f3a has lost its checkpoint, checkpoints/best.safetensors; `runner rerun DIR` trains it again, into a folder of its own");
         entry.record.checksums.remove(layout::BEST);
-        insta::assert_snapshot!(said(&entry).unwrap_err(), @"");
+        insta::assert_snapshot!(said(&entry).unwrap_err(), @"run run-1f3a has no checkpoints any more: `runner gc` removed them; `runner rerun DIR` trains it again, into a folder of its own");
         entry.record.status = Status::Interrupted;
-        insta::assert_snapshot!(said(&entry).unwrap_err(), @"");
+        insta::assert_snapshot!(said(&entry).unwrap_err(), @"run run-1f3a has no checkpoint yet: it is interrupted");
     }
 }
