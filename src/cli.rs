@@ -4,6 +4,7 @@
 
 mod data;
 mod experiment;
+mod keeping;
 mod results;
 mod training;
 
@@ -15,6 +16,7 @@ use crate::output::color::ColorChoice;
 
 pub use self::data::{DataArgs, DataCommand, DataListArgs, DataShowArgs, FetchArgs};
 pub use self::experiment::{CompletionsArgs, ExplainArgs, InitArgs, SchemaArgs, SchemaSubject};
+pub use self::keeping::{EndStatus, GcArgs, LogsArgs};
 pub use self::results::{CompareArgs, DiffArgs, EvaluateArgs, ListArgs, PredictArgs, ShowArgs, SplitName};
 pub use self::training::{GridArgs, PlanArgs, RerunArgs, RunArgs, SlotArgs, TrainingArgs, VerbosityArgs};
 
@@ -57,6 +59,10 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Predict with a trained run
     Predict(PredictArgs),
+    /// Print the log of a run
+    Logs(LogsArgs),
+    /// Remove checkpoints and folders that need not be kept
+    Gc(GcArgs),
     /// Show where the value of a setting comes from
     Explain(ExplainArgs),
     /// List, look at and download data sets

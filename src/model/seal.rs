@@ -33,7 +33,9 @@ pub fn check(header: &Metadata, data: &[u8]) -> Result<(), String> {
     let Some(info) = header.info(CHECKSUM) else {
         // Damage may have hit the very name; nothing else in a training's state looks like it.
         let is_misnamed = header.offset_keys().iter().any(|name| {
-            name.len() == CHECKSUM.len() && header.info(name).is_some_and(is_checksum) && is_of_training(header)
+            name.len() == CHECKSUM.len()
+                && header.info(name).is_some_and(is_checksum)
+                && is_of_training(header)
         });
         return if is_misnamed { Err(DAMAGED.to_owned()) } else { Ok(()) };
     };

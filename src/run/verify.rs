@@ -24,9 +24,7 @@ pub fn verify(original: &Path, copy: &Path) -> Result<Verification> {
     let (left_record, right_record) = (record(original), record(copy));
     for name in layout::DETERMINISTIC {
         let (left, right) = (file::read(&original.join(name))?, file::read(&copy.join(name))?);
-        for (side, record, content) in
-            [("original", &left_record, &left), ("copy", &right_record, &right)]
-        {
+        for (side, record, content) in [("original", &left_record, &left), ("copy", &right_record, &right)] {
             if content.as_ref().is_some_and(|content| record.contradicts_content(name, content)) {
                 found.damaged.push(format!("{name} of the {side}"));
             }

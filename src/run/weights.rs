@@ -71,7 +71,7 @@ fn best(run: &RunEntry, library: &Library) -> Result<PathBuf> {
     let found = run.require_checkpoint()?;
     // The library hashes the file anyway, for the id of the run that begins with it.
     let whole = std::path::absolute(&found).map_err(Error::io("find", &found))?;
-    let is_changed =
-        run.record.checksums.contains_key(layout::BEST) && run.record.contradicts(layout::BEST, &library.weights(&whole)?);
+    let is_changed = run.record.checksums.contains_key(layout::BEST)
+        && run.record.contradicts(layout::BEST, &library.weights(&whole)?);
     if is_changed { Err(store::changed(&found, &run.dir)) } else { Ok(found) }
 }

@@ -58,10 +58,7 @@ pub fn save_all(path: &Path, snapshot: &Snapshot<'_>, durability: Durability) ->
     file::write(path, &bytes, durability)
 }
 
-fn serialize<'a>(
-    tensors: impl Iterator<Item = &'a (String, Tensor)>,
-    metadata: &str,
-) -> Result<Vec<u8>> {
+fn serialize<'a>(tensors: impl Iterator<Item = &'a (String, Tensor)>, metadata: &str) -> Result<Vec<u8>> {
     let mut entries = BTreeMap::new();
     for (name, tensor) in tensors {
         if name == "__metadata__" || entries.insert(name.as_str(), Entry::new(name, tensor)?).is_some() {
@@ -343,7 +340,12 @@ mod tests {
         *damaged.last_mut().unwrap() ^= 1;
         std::fs::write(&path, damaged).unwrap();
         let said = load(&path).unwrap_err().to_string();
-        assert!(said.ends_with("not a whole checkpoint: its content does not match the checksum in it, so it was damaged"), "{said}");
+        assert!(
+            said.ends_with(
+                "not a whole checkpoint: its content does not match the checksum in it, so it was damaged"
+            ),
+            "{said}"
+        );
     }
 
     #[test]

@@ -94,7 +94,8 @@ fn put_aside(dir: &Path, experiment_dir: &Path, name: &str) -> Result<()> {
 }
 
 fn drop_files(dir: &Path, names: &[&str], now: Timestamp) -> Result<()> {
-    let present: Vec<&str> = names.iter().copied().filter(|name| dir.join(name).is_symlink() || dir.join(name).exists()).collect();
+    let present: Vec<&str> =
+        names.iter().copied().filter(|name| dir.join(name).is_symlink() || dir.join(name).exists()).collect();
     RunRecord::forget_checksums(dir, names)?;
     let path = dir.join(layout::LOG);
     log::mend(&path)?;

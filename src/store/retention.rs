@@ -190,7 +190,8 @@ mod tests {
 
     #[test]
     fn the_best_of_each_experiment_keep_their_checkpoints() {
-        let loss = |name: &str, value| (entry("a", name, Status::Completed, Some(5)), Some(("valid_loss", value)));
+        let loss =
+            |name: &str, value| (entry("a", name, Status::Completed, Some(5)), Some(("valid_loss", value)));
         let runs = [
             loss("third", 0.5),
             loss("first", 0.1),
@@ -289,7 +290,9 @@ mod tests {
         let mut candidate = candidate(&run, Some(("valid_loss", 0.5)));
         candidate.holdings.last = None;
         assert_eq!(gone(&policy, std::slice::from_ref(&candidate)).len(), 1);
-        assert!(gone(&Policy { keep_best: None, ..policy.clone() }, std::slice::from_ref(&candidate)).is_empty());
+        assert!(
+            gone(&Policy { keep_best: None, ..policy.clone() }, std::slice::from_ref(&candidate)).is_empty()
+        );
         candidate.holdings.best = None;
         assert!(gone(&policy, &[candidate]).is_empty());
     }
