@@ -5,6 +5,7 @@
 mod data;
 mod execution;
 mod experiment;
+mod keeping;
 mod results;
 mod training;
 
@@ -17,6 +18,7 @@ use crate::output::color::ColorChoice;
 pub use self::data::{DataArgs, DataCommand, DataListArgs, DataShowArgs, FetchArgs};
 pub use self::execution::{EndingArgs, ExecutionArgs, Isolation, SelectionArgs, Shard, SlotArgs, StatusName};
 pub use self::experiment::{CompletionsArgs, ExplainArgs, InitArgs, SchemaArgs, SchemaSubject};
+pub use self::keeping::{EndStatus, GcArgs, LogsArgs};
 pub use self::results::{CompareArgs, DiffArgs, EvaluateArgs, ListArgs, PredictArgs, ShowArgs, SplitName};
 pub use self::training::{GridArgs, PlanArgs, RerunArgs, ResumeArgs, RunArgs, TrainingArgs, VerbosityArgs};
 
@@ -61,6 +63,10 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Predict with a trained run
     Predict(PredictArgs),
+    /// Print the log of a run
+    Logs(LogsArgs),
+    /// Remove checkpoints and folders that need not be kept
+    Gc(GcArgs),
     /// Show where the value of a setting comes from
     Explain(ExplainArgs),
     /// List, look at and download data sets

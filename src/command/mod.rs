@@ -7,8 +7,10 @@ mod devices;
 mod diff;
 mod evaluate;
 mod explain;
+mod gc;
 mod init;
 mod list;
+mod logs;
 mod plan;
 mod predict;
 mod request;
@@ -60,6 +62,8 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Rerun(args) => rerun::execute(&args),
         Command::Evaluate(args) => evaluate::execute(&args),
         Command::Predict(args) => predict::execute(&args),
+        Command::Logs(args) => logs::execute(&args),
+        Command::Gc(args) => gc::execute(&args),
         Command::Explain(args) => explain::execute(&args),
         Command::Data(args) => data::execute(&args),
         Command::Devices(args) => devices::execute(args),

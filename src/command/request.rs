@@ -136,12 +136,7 @@ fn stand(plans: &[Plan], ended: &[Ended]) -> Standing {
 }
 
 /// Says how it ended; the exit code.
-fn conclude(
-    request: &Request<'_>,
-    plans: &[Plan],
-    standing: &Standing,
-    signal: Option<u8>,
-) -> Result<u8> {
+fn conclude(request: &Request<'_>, plans: &[Plan], standing: &Standing, signal: Option<u8>) -> Result<u8> {
     let left = standing.left;
     if signal.is_some() {
         say(&format!("interrupted; continue with: {}", training::command_line()));

@@ -8,7 +8,7 @@ use super::{print, say, training};
 use crate::cli::{RerunArgs, VerbosityArgs};
 use crate::config::{Experiment, Overrides};
 use crate::error::{EXIT_OK, EXIT_RUNS};
-use crate::run::{self, Ended, Library, RunSpec, Task, first_difference, locate_weights};
+use crate::run::{self, Ended, Library, RunSpec, Task, locate_weights};
 use crate::store::{self, RunEntry, RunsDir, Status, layout};
 use crate::{Error, Result};
 
@@ -30,7 +30,8 @@ pub fn execute(args: &RerunArgs) -> Result<u8> {
     let dir = claim_copy(&original.dir)?;
     spec.name = name_of(&dir);
     let experiment = original.experiment.clone();
-    let task = Task { spec, dir: dir.clone(), experiment, data, force: true, until: None, prune: None, cost: 0.0 };
+    let task =
+        Task { spec, dir: dir.clone(), experiment, data, force: true, until: None, prune: None, cost: 0.0 };
     let (execution, verbosity) = (args.execution, args.verbosity);
     let options = Options { slots, threads: args.threads, execution, fail_fast: false, verbosity };
     let trained = train(options, library, task);
@@ -79,7 +80,7 @@ fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<R
         draft.assignment.extend(now.or(then).map(|value| (Arc::new(key), Arc::new(value))));
     }
     let runs = RunsDir::new(&args.within.runs.runs);
-    locate_weights(std::slice::from_mut(&mut draft), &runs)?;
+    locate_weights(std::slice::from_mut(&mut draft), &runs, library)?;
     let spec = RunSpec::new(&draft, library)?;
     if args.verify && spec.id != original.record.id {
         let reason = if *spec.fingerprint == *original.record.data.fingerprint {
@@ -113,9 +114,22 @@ fn name_of(dir: &Path) -> String {
 }
 
 fn verdict(original: &RunEntry, copy: &Path) -> Result<u8> {
-    let Some(difference) = first_difference(&original.dir, copy)? else {
+    let found = run::verify(&original.dir, copy)?;
+    for file in &found.damaged {
+        say(&format!("{file} is not what the run wrote: its checksum is not the one in run.json"));
+    }
+    let Some(difference) = found.difference else {
         std::fs::remove_dir_all(copy).map_err(Error::io("remove", copy))?;
-        print(&format!("{}: metrics, predictions and weights are the same to the byte", original.name))?;
+        if !found.removed.is_empty() {
+            let files = found.removed.join(" and ");
+            say(&format!("note: `runner gc` removed {files} of the original: not compared"));
+        }
+        let what = if found.removed.contains(&layout::BEST) {
+            "metrics and predictions"
+        } else {
+            "metrics, predictions and weights"
+        };
+        print(&format!("{}: {what} are the same to the byte", original.name))?;
         return Ok(EXIT_OK);
     };
     print(&format!("{} differs: {difference}", original.name))?;

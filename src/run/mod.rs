@@ -34,5 +34,5 @@ pub use scheduler::{Audience, Policy, Scheduler, slots};
 pub use selection::Selection;
 pub use spec::RunSpec;
 pub use task::{Ended, Task};
-pub use verify::first_difference;
+pub use verify::{Verification, verify};
 pub use weights::locate_weights;

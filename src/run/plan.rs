@@ -98,7 +98,7 @@ impl Plan {
         let entries = store::scan(runs, Some(&name))?;
         let known = store::index_by_id(&entries);
         let written = experiment.written(blamed());
-        if let Some((path, error)) = locate(&mut expansion.drafts, runs).into_iter().next() {
+        if let Some((path, error)) = locate(&mut expansion.drafts, runs, library).into_iter().next() {
             let hit = expansion
                 .drafts
                 .iter()

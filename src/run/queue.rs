@@ -47,8 +47,7 @@ pub(super) struct Queue {
 impl Queue {
     /// The longest first, so that no long one is left to the end; otherwise in their order.
     pub fn new(tasks: Vec<Task>) -> Self {
-        let queued =
-            |(position, task): (usize, Task)| Queued { position, task, attempts: 0, alone: false };
+        let queued = |(position, task): (usize, Task)| Queued { position, task, attempts: 0, alone: false };
         let mut ready: Vec<Queued> = tasks.into_iter().enumerate().map(queued).collect();
         ready.sort_by(|a, b| b.task.cost.total_cmp(&a.task.cost));
         Self { ready: ready.into(), ..Self::default() }

@@ -44,7 +44,14 @@ impl RunSpec {
     ) -> Self {
         let Draft { assignment, config } = draft;
         let (id, name) = (id.to_owned(), name.to_owned());
-        Self { id, name, assignment, config, fingerprint: fingerprint.into(), weights: weights.map(Arc::from) }
+        Self {
+            id,
+            name,
+            assignment,
+            config,
+            fingerprint: fingerprint.into(),
+            weights: weights.map(Arc::from),
+        }
     }
 
     /// The fingerprint of the weights that it starts from, if there are some.

@@ -80,7 +80,10 @@ mod tests {
         failed.write(dir, "1f3a", now()).unwrap();
         let read = RunRecord::load(dir).unwrap().unwrap();
         assert_eq!((read.status, read.error.as_deref(), read.seconds), (Status::Failed, Some("a\nb"), 3.5));
-        assert_eq!(read.failures, [FailureRecord { attempt: 1, class: Failure::Killed, error: "a\nb".into() }]);
+        assert_eq!(
+            read.failures,
+            [FailureRecord { attempt: 1, class: Failure::Killed, error: "a\nb".into() }]
+        );
         let log = std::fs::read_to_string(dir.join("log.txt")).unwrap();
         assert_eq!(log, "2026-03-01T12:00:00.000Z failed (killed): a\nb\n");
     }

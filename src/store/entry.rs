@@ -98,16 +98,6 @@ impl RunEntry {
         self.dir.join(layout::BEST)
     }
 
-    /// [`best_checkpoint`](Self::best_checkpoint), or why there is none.
-    pub fn require_checkpoint(&self) -> Result<PathBuf> {
-        let checkpoint = self.best_checkpoint();
-        if checkpoint.is_file() {
-            return Ok(checkpoint);
-        }
-        let status = self.record.status;
-        Err(Error::Request(format!("run {} has no checkpoint yet: it is {status}", self.name)))
-    }
-
     /// The state that a resume reads.
     pub fn last_checkpoint(&self) -> PathBuf {
         self.dir.join(layout::LAST)

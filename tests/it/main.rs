@@ -2,6 +2,7 @@
 
 mod concurrent;
 mod crash;
+mod damage;
 mod docs;
 mod errors;
 mod expansion;
@@ -12,10 +13,12 @@ mod fetch;
 mod folders;
 mod folds;
 mod fuzzing;
+mod gc;
 mod help;
 mod init;
 mod labels;
 mod layering;
+mod logs;
 mod losses;
 mod metrics;
 mod optimizers;

@@ -72,7 +72,9 @@ impl From<Error> for Failed {
 fn class_of(error: &Error) -> Failure {
     use std::io::ErrorKind;
     match error {
-        Error::Request(_) | Error::Settings(_) | Error::Setting { .. } | Error::Unreadable { .. } => Failure::Data,
+        Error::Request(_) | Error::Settings(_) | Error::Setting { .. } | Error::Unreadable { .. } => {
+            Failure::Data
+        }
         Error::Io { source, .. } => match source.kind() {
             ErrorKind::StorageFull
             | ErrorKind::ReadOnlyFilesystem

@@ -133,9 +133,13 @@ fn follow(mut lines: impl BufRead, observer: &mut dyn Observer) -> Result<Option
 fn hand_out(message: Message, observer: &mut dyn Observer) -> Result<Option<Result<Outcome, Failed>>> {
     let unknown = f64::NAN;
     let _ = match message {
-        Message::Started { columns, parameters, epochs_done, epochs } => {
-            observer.on(&Event::RunStarted { columns: &columns, parameters, epochs_done, epochs, history: &[] })?
-        }
+        Message::Started { columns, parameters, epochs_done, epochs } => observer.on(&Event::RunStarted {
+            columns: &columns,
+            parameters,
+            epochs_done,
+            epochs,
+            history: &[],
+        })?,
         Message::Noted { text } => observer.on(&Event::Noted { text: &text })?,
         Message::Epoch { row: None, .. } => return Ok(None),
         Message::Epoch { row: Some(row), best } => {
@@ -229,7 +233,10 @@ mod tests {
         assert_eq!(of(3 << 8, &[]).class, Failure::Panicked);
         let aborted = of(6, &["memory allocation of 4096 bytes failed"]);
         assert_eq!(aborted.class, Failure::OutOfMemory);
-        assert!(aborted.reason.starts_with("memory allocation of 4096 bytes failed\nits process"), "{aborted:?}");
+        assert!(
+            aborted.reason.starts_with("memory allocation of 4096 bytes failed\nits process"),
+            "{aborted:?}"
+        );
         assert_eq!(of(6, &[]).class, Failure::Panicked);
     }
 

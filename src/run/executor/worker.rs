@@ -83,7 +83,6 @@ fn specify(order: &Order) -> Result<RunSpec> {
     Ok(RunSpec::known(draft, id, name, &data.fingerprint, order.weights.as_deref()))
 }
 
-
 /// Writes events as lines. That nobody listens any more ends the run.
 struct Teller<'a> {
     out: &'a mut (dyn Write + Send),
