@@ -34,8 +34,8 @@ pub enum Isolation {
 /// What is done about runs that fail or take long.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct ExecutionArgs {
-    /// Train each run in a process of its own, so that a crash or a lack of memory ends one run only; auto does so on
-    /// GPUs
+    /// Train each run in a process of its own, so that a crash or a lack of memory ends one run only: always (if
+    /// nothing else is said), never, or auto, which does so on GPUs
     #[arg(
         long,
         value_name = "WHEN",
@@ -44,7 +44,8 @@ pub struct ExecutionArgs {
         default_missing_value = "always",
         num_args = 0..=1,
         require_equals = true,
-        hide_default_value = true
+        hide_default_value = true,
+        hide_possible_values = true
     )]
     pub isolate: Isolation,
     /// Try a run that fails so many times again; one that was killed or lacked memory with nothing beside it, one
@@ -124,8 +125,9 @@ impl FromStr for Shard {
 /// Which of an experiment's runs are meant; shared by `run` and `plan`.
 #[derive(Debug, Clone, Args)]
 pub struct SelectionArgs {
-    /// Only the runs that stand so; several with commas
-    #[arg(long, value_name = "STATUS", value_enum, value_delimiter = ',')]
+    /// Only the runs that stand so: queued (not begun), interrupted, failed, stopped, and with --force diverged and
+    /// completed
+    #[arg(long, value_name = "STATUS,…", value_enum, value_delimiter = ',', hide_possible_values = true)]
     pub only: Vec<StatusName>,
     /// Only every Nth run, from the Ith on: one part of N for each of N machines
     #[arg(long, value_name = "I/N")]

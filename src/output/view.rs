@@ -16,7 +16,7 @@ pub fn list(rows: &[ListRow], for_people: bool) -> Table {
     let mut columns = vec![Column::text("experiment"), Column::text("run"), Column::text("status")];
     columns.extend([Column::number("epochs"), Column::number("best")]);
     columns.extend(metrics.iter().map(Column::number));
-    columns.extend([Column::number("time"), Column::text("failure")]);
+    columns.extend([Column::number("time"), Column::text("reason")]);
     let mut table = Table::new(columns);
     for row in rows {
         let is_told = !for_people || experiments.len() > 1;
@@ -25,7 +25,7 @@ pub fn list(rows: &[ListRow], for_people: bool) -> Table {
         cells.extend([Cell::of(row.epochs, Cell::Count), Cell::of(row.best_epoch, Cell::Count)]);
         cells.extend(metrics.iter().map(|name| Cell::of(row.best.get(name).copied(), Cell::Number)));
         let time = (row.seconds > 0.0).then_some(row.seconds);
-        cells.extend([Cell::of(time, Cell::Seconds), Cell::of(row.failure.as_deref(), text)]);
+        cells.extend([Cell::of(time, Cell::Seconds), Cell::of(row.reason.as_deref(), text)]);
         table.push(cells);
     }
     if for_people { table.without_empty_columns() } else { table }

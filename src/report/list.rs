@@ -29,8 +29,8 @@ pub struct ListRow {
     pub seconds: f64,
     /// When it began.
     pub started: Option<Timestamp>,
-    /// The last line of its failure.
-    pub failure: Option<String>,
+    /// The last line of its failure, or why a rule stopped it.
+    pub reason: Option<String>,
 }
 
 /// One row a run, in the order of the entries.
@@ -56,6 +56,6 @@ fn row(entry: &RunEntry) -> ListRow {
         best: best.map(|row| row.values.iter().cloned().collect()).unwrap_or_default(),
         seconds: record.seconds,
         started: (record.started != Timestamp::default()).then_some(record.started),
-        failure: entry.failure().map(str::to_owned),
+        reason: entry.reason().map(str::to_owned),
     }
 }

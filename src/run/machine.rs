@@ -59,6 +59,7 @@ impl Machine {
             test: data.split.test.as_ref().map_or(0, Part::len),
         };
         record.assignment = spec.assignment_json().collect();
+        record.continued_from = spec.origin().cloned();
         record
     }
 }

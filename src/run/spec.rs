@@ -69,6 +69,11 @@ impl RunSpec {
         self.weights.as_deref()
     }
 
+    /// What it goes on from, if that is a part of its id.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
     /// The metadata of the run's checkpoints: what the id covers, the classes and the preprocessing.
     pub fn metadata(&self, preprocessing: &Preprocessing) -> Result<String> {
         let preprocessing = serde_json::to_value(preprocessing)

@@ -103,9 +103,10 @@ impl RunEntry {
         self.dir.join(layout::LAST)
     }
 
-    /// The last line of what ended a failed run.
-    pub fn failure(&self) -> Option<&str> {
-        self.record.error.as_deref()?.lines().map(str::trim).rfind(|line| !line.is_empty())
+    /// The last line of what ended a failed run, or why a rule stopped it.
+    pub fn reason(&self) -> Option<&str> {
+        let text = self.record.error.as_deref().or(self.record.stop_reason.as_deref())?;
+        text.lines().map(str::trim).rfind(|line| !line.is_empty())
     }
 
     /// The metric that says which epoch, and which run, is best: `train.monitor` of the run's settings.

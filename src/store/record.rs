@@ -223,7 +223,9 @@ impl RunRecord {
         self.best.clone_from(&earlier.best);
         self.last.clone_from(&earlier.last);
         self.failures.clone_from(&earlier.failures);
-        self.continued_from.clone_from(&earlier.continued_from);
+        if earlier.continued_from.is_some() {
+            self.continued_from.clone_from(&earlier.continued_from);
+        }
     }
 
     /// Takes over what a training has come to.

@@ -119,7 +119,7 @@ mod tests {
         let entries = scan(&runs, None).unwrap();
         assert_eq!(names(&entries), ["bad", "good"]);
         assert_eq!(entries[0].record.status, Status::Failed);
-        assert!(entries[0].failure().unwrap().contains("not a run's record"));
+        assert!(entries[0].reason().unwrap().contains("not a run's record"));
         assert_eq!(index_by_id(&entries).len(), 1);
     }
 

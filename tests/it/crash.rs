@@ -204,7 +204,7 @@ fn a_sweep_in_workers_survives_its_kills() {
 }
 
 /// The processes that `parent` has started.
-fn children(parent: u32) -> Vec<u32> {
+pub fn children(parent: u32) -> Vec<u32> {
     let stat = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // `pid (name) state ppid …`, where the name may hold anything.
     let parent_of = |pid: u32| {

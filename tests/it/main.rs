@@ -1,14 +1,17 @@
 //! Tests of the whole program: the real binary on real files. One crate, so that it is linked once.
 
+mod adversity;
 mod concurrent;
 mod crash;
 mod damage;
 mod docs;
 mod errors;
+mod execution;
 mod expansion;
 mod experiments;
 mod explain;
 mod extends;
+mod failures;
 mod fetch;
 mod folders;
 mod folds;

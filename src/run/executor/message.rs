@@ -9,11 +9,11 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Failed, Job};
-use crate::Result;
 use crate::device::DeviceConfig;
 use crate::store::{Failure, RunRecord, row};
 use crate::sweep::prune::PruneConfig;
 use crate::train::event::{Ending, Event, Outcome, Row};
+use crate::{Error, Result, setting};
 
 /// The line that asks for an end behind the epoch in progress.
 pub(super) const HALT: &str = "halt";
@@ -31,7 +31,8 @@ pub(super) struct Order {
     pub threads: usize,
     pub resume: bool,
     pub until: Option<usize>,
-    pub prune: Option<PruneConfig>,
+    /// The rule as it is written in a file.
+    prune: Option<toml::Table>,
 }
 
 impl Order {
@@ -45,9 +46,20 @@ impl Order {
             threads: job.threads,
             resume: job.resume,
             until: job.until,
-            prune: job.prune.cloned(),
+            prune: job.prune.map(toml::Table::try_from).transpose().map_err(|error| bug(&error))?,
         })
     }
+
+    /// The rule that may end the run by its own values.
+    pub fn prune(&self) -> Result<Option<PruneConfig>> {
+        let Some(table) = &self.prune else { return Ok(None) };
+        let read = setting::read(&toml::Value::Table(table.clone()));
+        read.map(Some).map_err(|_| Error::Bug("a rule that was written cannot be read".into()))
+    }
+}
+
+fn bug(error: &toml::ser::Error) -> Error {
+    Error::Bug(format!("a rule is no TOML: {error}"))
 }
 
 /// What happens to the run. Only what somebody outside of the process asks for.

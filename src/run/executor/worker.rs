@@ -52,7 +52,7 @@ impl Worker {
     /// Trains it and says how it goes, a line an event. A run that fails is told like any other end.
     pub fn work(self, out: &mut (dyn Write + Send)) -> Result<()> {
         let Self { order, halt } = self;
-        let spec = specify(&order)?;
+        let (spec, prune) = (specify(&order)?, order.prune()?);
         let executor = ThreadExecutor::new(Arc::new(Library::default()));
         let job = Job {
             spec: &spec,
@@ -62,7 +62,7 @@ impl Worker {
             threads: order.threads,
             resume: order.resume,
             until: order.until,
-            prune: order.prune.as_ref(),
+            prune: prune.as_ref(),
             halt: &halt,
             lock: None,
         };
