@@ -106,7 +106,8 @@ impl Place {
     /// `a/run.json`, `b/checkpoints/best.safetensors`, `.locks/1f3a`, …; `None` for anything else.
     fn path_of(&self, name: &[u8]) -> Option<PathBuf> {
         let (folder, file) = str::from_utf8(name).ok()?.split_once('/')?;
-        let is_key = !file.is_empty() && file.len() < 80 && file.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_key =
+            !file.is_empty() && file.len() < 80 && file.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let is_ours = DAMAGED.contains(&folder) && FILES.contains(&file) || folder == layout::LOCKS && is_key;
         is_ours.then(|| self.runs.run(EXPERIMENT, folder).join(file))
     }

@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 mod checksum;
+mod configs;
 mod entry;
 mod experiment;
 pub mod file;
@@ -19,12 +20,14 @@ mod recorder;
 mod resolve;
 mod row;
 mod scan;
+mod side_by_side;
 mod steps;
 mod sync;
 mod table;
 mod timing;
 
 pub use checkpoint::Checkpoint;
+pub use configs::configs;
 pub use entry::RunEntry;
 pub use experiment::save_experiment;
 pub use layout::RunsDir;
