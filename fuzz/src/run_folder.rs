@@ -148,6 +148,7 @@ fn read(entry: &RunEntry) {
     let (_, _, _) = (entry.failure(), entry.is_copy(), entry.require_checkpoint().is_ok());
     told(entry.monitor());
     told(entry.timing());
+    told(entry.checked_metrics());
     told(store::read_steps(&entry.dir.join(layout::STEPS)));
     let text = must(entry.record.render());
     let again: serde_json::Result<RunRecord> = serde_json::from_str(&text);

@@ -9,7 +9,7 @@ use crate::loss::LossConfig;
 use crate::metric::MetricConfig;
 use crate::model::{Model, ModelConfig};
 use crate::setting::{self, Problem, Problems};
-use crate::store::checkpoint;
+use crate::store;
 use crate::{Error, Result};
 
 /// A model with everything that stands between a file of samples and its answer.
@@ -25,9 +25,9 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Reads a checkpoint that `runner` wrote.
+    /// Reads a checkpoint that `runner` wrote; in the folder of a run it must still be what the run wrote.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let checkpoint = checkpoint::load(path)?;
+        let checkpoint = store::load_checkpoint(path)?;
         let refuse = |reason: String| {
             Error::unreadable(path, format!("{reason}; expected a checkpoint that runner wrote"))
         };
@@ -90,6 +90,7 @@ mod tests {
     use candle_core::Tensor;
 
     use super::*;
+    use crate::store::checkpoint;
     use crate::store::file::Durability;
 
     /// What is said of a checkpoint of a linear layer from 1 number to 2 classes with these settings of the model.
