@@ -130,6 +130,10 @@ pub struct RerunArgs {
     /// if they differ
     #[arg(long, conflicts_with = "set")]
     pub verify: bool,
+    /// Go on from the last checkpoint with more epochs or other settings, as in
+    /// `--continue -s train.epochs=40`
+    #[arg(long = "continue", conflicts_with = "verify", requires = "set")]
+    pub go_on: bool,
     #[command(flatten)]
     pub training: TrainingArgs,
     /// Threads for the run

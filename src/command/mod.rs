@@ -2,6 +2,7 @@
 
 mod compare;
 mod completions;
+mod copy;
 mod data;
 mod devices;
 mod diff;

@@ -3,6 +3,7 @@
 //! The display is an [`Audience`]; only a command wires it to the [`Scheduler`].
 
 mod attempt;
+mod continuation;
 mod executor;
 mod fit;
 mod halt;
@@ -22,6 +23,7 @@ mod task;
 mod verify;
 mod weights;
 
+pub use continuation::{as_begun, go_on};
 pub use executor::{Executor, Failed, Job, Observers, ProcessExecutor, ThreadExecutor, Worker};
 pub use fit::{notes, prepare};
 pub use halt::Halt;

@@ -79,8 +79,9 @@ fn specify(order: &Order) -> Result<RunSpec> {
     let layer = Layer::parse(layout::CONFIG.to_owned(), order.dir.clone(), &order.config)?;
     let mut drafts = Experiment::from_layers(vec![layer], &order.record.experiment, None)?.expand()?.drafts;
     let draft = drafts.pop().ok_or_else(|| Error::Bug("a worker was given no run".into()))?;
-    let RunRecord { id, name, data, .. } = &*order.record;
-    Ok(RunSpec::known(draft, id, name, &data.fingerprint, order.weights.as_deref()))
+    let RunRecord { id, name, data, continued_from, .. } = &*order.record;
+    let weights = order.weights.as_deref();
+    Ok(RunSpec::known(draft, id, name, &data.fingerprint, weights, continued_from.as_ref()))
 }
 
 /// Writes events as lines. That nobody listens any more ends the run.
