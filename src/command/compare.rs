@@ -43,8 +43,9 @@ pub fn execute(args: &CompareArgs) -> Result<u8> {
 pub fn tables(entries: &[RunEntry], test: bool) -> Vec<(String, Table)> {
     let mut tables = Vec::new();
     for (experiment, members) in report::by_experiment(entries) {
+        let configs = store::configs(&members).into_iter().map(Result::ok);
         let subjects: Vec<Subject<'_>> =
-            members.into_iter().map(|entry| Subject { entry, config: entry.config().ok() }).collect();
+            members.into_iter().zip(configs).map(|(entry, config)| Subject { entry, config }).collect();
         // The runs of an experiment monitor one metric; where they do not, the first one decides.
         let column = subjects.first().map(|subject| subject.entry.monitor()).transpose().ok().flatten();
         let column = column.unwrap_or_else(|| "valid_loss".to_owned());

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Spread;
-use super::setting::{canonical, find, flatten, path_of, quoted};
+use super::setting::{canonical, find, leaves, path_of, quoted};
 use crate::config::schema::AVERAGED_OVER;
 use crate::setting::KeyPath;
 use crate::store::{RunEntry, Status, json_value};
@@ -210,25 +210,37 @@ fn comparable(value: &Value, subject: &Subject<'_>) -> String {
 /// Settings in which runs differ that agree in all swept keys; all runs need a configuration for that.
 fn hidden_differences(members: &Members<'_, '_>) -> BTreeSet<String> {
     let mut hidden = BTreeSet::new();
-    for members in members.values().filter(|members| members.len() > 1) {
-        let mut first: Option<BTreeMap<String, String>> = None;
-        for subject in members {
-            let Some(config) = &subject.config else { continue };
-            let settings: BTreeMap<String, String> = flatten(config)
-                .into_iter()
-                .filter(|(key, _)| !is_averaged_over(key) && !is_label(key))
-                .map(|(key, value)| (key, comparable(&value, subject)))
-                .collect();
-            match &first {
-                None => first = Some(settings),
-                Some(first) => {
-                    let keys = first.keys().chain(settings.keys());
-                    hidden.extend(keys.filter(|key| first.get(*key) != settings.get(*key)).cloned());
-                }
-            }
+    for members in members.values() {
+        let mut configured = members.iter().filter_map(|one| Some((*one, one.config.as_ref()?)));
+        let Some(first) = configured.next() else { continue };
+        for other in configured {
+            hidden.extend(differences(first, other));
         }
     }
     hidden
+}
+
+/// A run with its configuration.
+type Configured<'s, 'a> = (&'s Subject<'a>, &'s toml::Table);
+
+/// The settings in which two runs differ, less those that are averaged over and those without a part in the result.
+fn differences(ours: Configured<'_, '_>, theirs: Configured<'_, '_>) -> BTreeSet<String> {
+    let same_data = ours.0.entry.record.data.fingerprint == theirs.0.entry.record.data.fingerprint;
+    let keys: BTreeSet<&String> = ours.1.keys().chain(theirs.1.keys()).collect();
+    // Most tables are equal to the last bit and need not be written out to be compared.
+    let may_differ = |key: &&String| !same_data || ours.1.get(key.as_str()) != theirs.1.get(key.as_str());
+    let mut found = BTreeSet::new();
+    for key in keys.into_iter().filter(may_differ) {
+        let settings = |(subject, config): Configured<'_, '_>| -> BTreeMap<String, String> {
+            let leaves = config.get(key).map(|value| leaves(key, value)).unwrap_or_default().into_iter();
+            let decisive = leaves.filter(|(key, _)| !is_averaged_over(key) && !is_label(key));
+            decisive.map(|(key, value)| (key, comparable(&value, subject))).collect()
+        };
+        let (ours, theirs) = (settings(ours), settings(theirs));
+        let all = ours.keys().chain(theirs.keys());
+        found.extend(all.filter(|key| ours.get(*key) != theirs.get(*key)).cloned());
+    }
+    found
 }
 
 /// The keys with those of swept tables in the place of the tables: what an axis writes of a table is seldom the

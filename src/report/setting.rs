@@ -17,6 +17,13 @@ pub fn flatten(table: &toml::Table) -> IndexMap<String, Value> {
     flat
 }
 
+/// The same of the value at one top-level key.
+pub(super) fn leaves(key: &str, value: &toml::Value) -> IndexMap<String, Value> {
+    let mut flat = IndexMap::new();
+    descend(quoted(key), value, &mut flat);
+    flat
+}
+
 fn descend(path: String, value: &toml::Value, flat: &mut IndexMap<String, Value>) {
     match value {
         toml::Value::Table(table) if !table.is_empty() => {

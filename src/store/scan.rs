@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::side_by_side::side_by_side;
 use super::{RunEntry, RunsDir};
 use crate::{Error, Result};
 
@@ -20,13 +21,14 @@ pub fn scan(runs: &RunsDir, experiment: Option<&str>) -> Result<Vec<RunEntry>> {
         Some(name) => vec![name.to_owned()],
         None => experiments(runs)?,
     };
-    let mut entries = Vec::new();
+    let mut dirs = Vec::new();
     for experiment in experiments {
         let dir = runs.experiment(&experiment);
-        for name in folders(&dir)? {
-            entries.extend(RunEntry::load(&dir.join(name))?);
-        }
+        dirs.extend(folders(&dir)?.into_iter().map(|name| dir.join(name)));
     }
+    let loaded = side_by_side(&dirs, |dirs| dirs.iter().map(|dir| RunEntry::load(dir)).collect());
+    let mut entries: Vec<RunEntry> =
+        loaded.into_iter().filter_map(Result::transpose).collect::<Result<_>>()?;
     entries.sort_by(|a, b| key(a).cmp(&key(b)));
     Ok(entries)
 }

@@ -12,6 +12,8 @@ mod experiment;
 mod idx;
 #[path = "../../fuzz/src/input.rs"]
 mod input;
+#[path = "../../fuzz/src/run_folder.rs"]
+mod run_folder;
 #[path = "../../fuzz/src/safetensors.rs"]
 mod safetensors;
 #[path = "../../fuzz/src/state_dict.rs"]
@@ -92,4 +94,19 @@ fn pictures_survive_damage() {
 #[test]
 fn rows_of_text_survive_damage() {
     survive("csv", 1, csv::check);
+}
+
+#[test]
+fn folders_of_runs_survive_damage() {
+    // Each input is files to write and to read in every way: some milliseconds.
+    const STEP: usize = 211;
+    let seeds = seeds("run_folder");
+    assert!(seeds.len() >= 3);
+    let mut place = run_folder::Place::new();
+    for (index, seed) in seeds.iter().enumerate() {
+        place.check(seed);
+        for input in damaged(seed, &seeds[(index + 1) % seeds.len()], STEP) {
+            place.check(&input);
+        }
+    }
 }
