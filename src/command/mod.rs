@@ -2,6 +2,7 @@
 
 mod compare;
 mod completions;
+mod copy;
 mod data;
 mod devices;
 mod diff;
@@ -13,11 +14,15 @@ mod list;
 mod logs;
 mod plan;
 mod predict;
+mod request;
 mod rerun;
+mod resume;
 mod run;
 mod schema;
+mod session;
 mod show;
 mod training;
+mod worker;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,6 +54,7 @@ pub fn execute(cli: Cli) -> u8 {
 fn dispatch(command: Command) -> Result<u8> {
     match command {
         Command::Run(args) => run::execute(&args),
+        Command::Resume(args) => resume::execute(&args),
         Command::Plan(args) => plan::execute(&args),
         Command::List(args) => list::execute(&args),
         Command::Compare(args) => compare::execute(&args),
@@ -65,6 +71,7 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Init(args) => init::execute(&args),
         Command::Schema(args) => schema::execute(&args),
         Command::Completions(args) => completions::execute(&args),
+        Command::Worker => worker::execute(),
     }
 }
 

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::copy::{Copy, Ended};
+use super::session::{self, Options};
 use super::{print, say, training};
 use crate::cli::RerunArgs;
 use crate::config::{Experiment, Overrides};
 use crate::error::{EXIT_OK, EXIT_RUNS};
-use crate::run::{self, Library, RunSpec, Task, locate_weights};
-use crate::store::{self, RunEntry, RunsDir, Status, layout};
+use crate::run::{self, Library, RunSpec, locate_weights};
+use crate::store::{self, Origin, RunEntry, RunRecord, RunsDir, Status, layout};
 use crate::{Error, Result};
 
 /// The original is only read.
@@ -23,23 +25,21 @@ pub fn execute(args: &RerunArgs) -> Result<u8> {
         )));
     }
     let library = Arc::new(Library::default());
-    let mut spec = specify(args, &original, &library)?;
-    let device = training::device(args.training.device, [spec.config.device])?;
+    let (mut spec, origin) = specify(args, &original, &library)?;
+    let slots = session::devices(&args.training.device, [spec.config.device])?;
     let data = run::prepare(&spec, &library)?;
     let dir = claim_copy(&original.dir)?;
     spec.name = name_of(&dir);
-    let experiment = original.experiment.clone();
-    let task = Task { spec, dir: dir.clone(), experiment, data, force: true };
-    let slots = training::Slots { jobs: Some(1), threads: args.threads };
-    let trained = training::train(slots, args.verbosity, device, library, vec![task], 0);
-    // A folder that was claimed but never written to is no run.
-    let _ = std::fs::remove_dir(&dir);
-    let (ended, signal) = trained?;
-    if let Some(code) = signal {
-        say(&format!("the copy stops here, in {}; a rerun begins another", dir.display()));
-        return Ok(code);
+    if let Some(origin) = &origin {
+        begin(&spec, &dir, &original, origin)?;
     }
-    let status = ended.first().map_or(Status::Interrupted, |run| run.status);
+    let (execution, verbosity) = (args.execution, args.verbosity);
+    let options = Options { slots, threads: args.threads, execution, fail_fast: false, verbosity };
+    let copy = Copy { spec, dir: dir.clone(), experiment: original.experiment.clone(), data };
+    let status = match copy.train(options, library, origin.is_none())? {
+        Ended::With(status) => status,
+        Ended::Early(code) => return Ok(code),
+    };
     if args.verify && status == Status::Completed {
         return verdict(&original, &dir);
     }
@@ -47,8 +47,17 @@ pub fn execute(args: &RerunArgs) -> Result<u8> {
     Ok(if args.verify { EXIT_RUNS } else { training::exit_code([status]) })
 }
 
+/// Puts what the run goes on from into its folder.
+fn begin(spec: &RunSpec, dir: &Path, original: &RunEntry, origin: &Origin) -> Result<()> {
+    let last = original.last_checkpoint();
+    let content = std::fs::read(&last).map_err(Error::io("read", &last))?;
+    let mut record = RunRecord::new(&spec.id, &spec.name, &original.experiment, jiff::Timestamp::now());
+    record.continued_from = Some(origin.clone());
+    store::begin_copy(dir, &record, &content)
+}
+
 /// The run of the saved configuration with the changes that were typed.
-fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<RunSpec> {
+fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<(RunSpec, Option<Origin>)> {
     let overrides = Overrides { sets: args.training.set.clone(), ..Overrides::default() };
     let experiment = Experiment::load(&original.dir.join(layout::CONFIG), &overrides)?;
     let mut drafts = experiment.expand()?.drafts;
@@ -65,16 +74,22 @@ fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<R
     }
     let runs = RunsDir::new(&args.within.runs.runs);
     locate_weights(std::slice::from_mut(&mut draft), &runs, library)?;
+    if args.go_on {
+        let (spec, origin) = run::go_on(&draft, original, library)?;
+        return Ok((spec, Some(origin)));
+    }
     let spec = RunSpec::new(&draft, library)?;
     if args.verify && spec.id != original.record.id {
-        let reason = if *spec.fingerprint == *original.record.data.fingerprint {
+        let reason = if original.record.continued_from.is_some() {
+            "it goes on from another run, and trained from its own start it is another one"
+        } else if *spec.fingerprint == *original.record.data.fingerprint {
             "another version of runner made it"
         } else {
             "its data has changed"
         };
         return Err(Error::Request(format!("{} cannot be verified: {reason}", original.name)));
     }
-    Ok(spec)
+    Ok((spec, None))
 }
 
 /// Creates the original's folder with the next free number: `…~2`, `…~3`. Whoever creates it owns it.

@@ -16,8 +16,9 @@ use super::rows::Rows;
 use super::run_config::RunConfig;
 use super::schema;
 use super::section::{Section, section_at};
-use super::swept::{Swept, ordered_sweep, read_sweep};
+use super::swept::{Swept, ordered_sweep, read_sweep, sweeps_something};
 use crate::setting::{Diagnostic, KeyPath};
+use crate::sweep::prune::PruneConfig;
 use crate::sweep::{Axis, Rule, Space, When, short_key, text_of};
 use crate::{Error, Result};
 
@@ -33,6 +34,7 @@ pub struct Experiment {
     pub(super) sections: Vec<Section>,
     /// What flags and variables wrote into the values of axes.
     pub(super) late: Vec<KeyPath>,
+    prune: Option<PruneConfig>,
     notes: Vec<String>,
 }
 
@@ -82,7 +84,8 @@ impl Experiment {
         anchor_settings(&mut base, &merged);
         let mut notes = merged.notes.clone();
         if let Some(rows) = &rows {
-            notes.extend(written.as_ref().map(|_| format!("the sweep gives way to {}", rows.origin())));
+            let given = written.as_ref().filter(|written| sweeps_something(written));
+            notes.extend(given.map(|_| format!("the sweep gives way to {}", rows.origin())));
         }
         let swept = match &written {
             Some(other) if rows.is_none() && !other.is_table() => Err(super::swept::no_table(other, &merged)),
@@ -92,23 +95,28 @@ impl Experiment {
             Ok(swept) => swept,
             Err(Error::Settings(found)) => {
                 let (spaces, exclude, late) = (vec![Space::default()], Vec::new(), Vec::new());
-                let bare = Self { merged, base, spaces, exclude, rows, sections, late, notes };
+                let bare = Self { merged, base, spaces, exclude, rows, sections, late, prune: None, notes };
                 return Err(Error::Settings(bare.with_unknown_keys(found)));
             }
             Err(other) => return Err(other),
         };
-        let Swept { spaces, exclude, notes: more, late } = swept;
+        let Swept { spaces, exclude, notes: more, late, prune } = swept;
         notes.extend(more);
         let axes = spaces.iter().flat_map(|space| &space.axes);
         notes.extend(
             axes.filter(|axis| axis.values.len() > 1).filter_map(without_effect).collect::<IndexSet<_>>(),
         );
-        Ok(Self { merged, base, spaces, exclude, rows, sections, late, notes })
+        Ok(Self { merged, base, spaces, exclude, rows, sections, late, prune, notes })
     }
 
     /// The name under `runs/`; it may be refused only by [`expand`](Self::expand).
     pub fn name(&self) -> &str {
         self.base.get("name").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// By which rule runs stop before their last epoch, if by one.
+    pub fn prune(&self) -> Option<&PruneConfig> {
+        self.prune.as_ref()
     }
 
     /// Every key that is swept, once, in the order of the axes; folds and seeds last.

@@ -115,6 +115,12 @@ impl Experiment {
     fn try_out(&self) -> (Option<Table>, IndexSet<String>) {
         let (config, notes) = self.try_combinations(MOST_TRIED);
         let mut config = config.and_then(|config| Table::try_from(&config).ok());
+        if let (Some(config), Some(prune)) =
+            (&mut config, self.prune().and_then(|prune| Table::try_from(prune).ok()))
+        {
+            let sweep = std::iter::once(("prune".to_owned(), Value::Table(prune))).collect();
+            config.insert("sweep".to_owned(), Value::Table(sweep));
+        }
         for section in &self.sections {
             if let Some(config) = &mut config {
                 section.write_out(config);

@@ -17,6 +17,7 @@ mod late;
 mod layer;
 mod locate;
 mod merge;
+mod monitored;
 mod overrides;
 mod part;
 mod patch;

@@ -23,7 +23,13 @@ impl Experiment {
         let mut text = toml::to_string(&tree)
             .map_err(|error| Error::Bug(format!("failed to write the experiment: {error}")))?;
         // By hand: the order of axes counts, and a serializer puts tables behind plain values.
-        write_table(&mut text, "sweep", &self.sweep());
+        let mut sweep = self.sweep();
+        if let Some(prune) = self.prune() {
+            let prune = Value::try_from(prune)
+                .map_err(|error| Error::Bug(format!("failed to write the experiment: {error}")))?;
+            sweep.insert("prune".to_owned(), prune);
+        }
+        write_table(&mut text, "sweep", &sweep);
         Ok(text)
     }
 
@@ -63,7 +69,7 @@ impl Experiment {
 /// Writes `[name]` with a line a key, and below it the parts of a sweep as tables of their own.
 fn write_table(text: &mut String, name: &str, table: &Table) {
     let is_part = |key: &str, value: &Value| match value {
-        Value::Table(_) => ["grid", "random"].contains(&key),
+        Value::Table(_) => ["grid", "random", "prune"].contains(&key),
         Value::Array(_) => ["zip", "union", "exclude"].contains(&key),
         _ => false,
     };

@@ -14,9 +14,12 @@ use super::locate;
 use super::merge::Merged;
 use super::patch::misplaced;
 use super::rows::Rows;
+use super::schema;
 use super::section::{Section, section_at};
+use super::unknown::explain;
 use crate::setting::{Diagnostic, KeyPath, Place, Problem, read};
-use crate::sweep::{self, Axis, Origin, Rule, Space, Sweep, SweepConfig, Writing};
+use crate::sweep::prune::PruneConfig;
+use crate::sweep::{self, Axis, Origin, Rule, Space, Sweep, Writing};
 use crate::{Error, Result};
 
 /// What is left to sweep.
@@ -29,12 +32,15 @@ pub(super) struct Swept {
     pub notes: Vec<String>,
     /// Settings of flags and variables that were written into the values of an axis.
     pub late: Vec<KeyPath>,
+    /// By which rule runs stop early.
+    pub prune: Option<PruneConfig>,
 }
 
-/// The rows instead of a sweep; a flag that says something of the sweep as well cannot be meant.
+/// The rows instead of a sweep; a flag that says what is swept as well cannot be meant.
 fn only(rows: &Rows, merged: &Merged) -> Result<Sweep> {
-    let sweep = KeyPath::parse("sweep");
-    let says = |layer: &&Layer| layer.assigned().is_some_and(|(path, _)| sweep.covers(path));
+    let (sweep, prune) = (KeyPath::parse("sweep"), KeyPath::parse(schema::PRUNE));
+    let says =
+        |layer: &&Layer| layer.assigned().is_some_and(|(path, _)| sweep.covers(path) && !prune.covers(path));
     if let Some(layer) = merged.layers().iter().find(says) {
         let message = format!("{} says what is swept, and {} too", layer.origin, rows.origin());
         let excerpt = layer.assigned().map(|(path, _)| layer.excerpt(path, true));
@@ -52,13 +58,23 @@ pub(super) fn read_sweep(
     rows: Option<&Rows>,
     sections: &[Section],
 ) -> Result<Swept> {
-    let refuse = |problems: Vec<Problem>| Error::Settings(locate::all(problems, merged));
-    let empty = Table::new();
-    let (config, Sweep { spaces, exclude }) = match rows {
-        Some(rows) => (SweepConfig::default(), only(rows, merged)?),
-        None => sweep::read_sweep(swept.unwrap_or(&empty), merged).map_err(refuse)?,
+    let refuse = |mut problems: Vec<Problem>| {
+        for problem in &mut problems {
+            explain(problem, &merged.tree, sections);
+        }
+        Error::Settings(locate::all(problems, merged))
     };
-    let mut found = Swept { spaces, exclude, notes: Vec::new(), late: Vec::new() };
+    let mut table = swept.filter(|_| rows.is_none()).cloned().unwrap_or_default();
+    // Rows say what is trained, not how long; and a rule has a kind, which only the merged layers have followed.
+    table.remove("prune");
+    table.extend(merged_prune(merged).map(|prune| ("prune".to_owned(), prune)));
+    let (config, mut sweep) = sweep::read_sweep(&table, merged).map_err(refuse)?;
+    if let Some(rows) = rows {
+        sweep = only(rows, merged)?;
+    }
+    let Sweep { spaces, exclude } = sweep;
+    let mut found =
+        Swept { spaces, exclude, notes: Vec::new(), late: Vec::new(), prune: config.prune.clone() };
     found.give_way(merged, base, sections);
     for space in &mut found.spaces {
         for axis in &mut space.axes {
@@ -102,6 +118,16 @@ pub(super) fn read_sweep(
     }
     // What the entries of a union share is wrong in each of them, and told once.
     Err(refuse(problems.into_iter().collect::<IndexSet<_>>().into_iter().collect()))
+}
+
+/// The table `sweep.prune` as the layers have it together.
+fn merged_prune(merged: &Merged) -> Option<Value> {
+    KeyPath::parse(schema::PRUNE).find_in(&merged.tree).cloned()
+}
+
+/// Whether a table `sweep` says what is swept, beside the rule by which runs stop.
+pub(super) fn sweeps_something(sweep: &Value) -> bool {
+    sweep.as_table().is_none_or(|table| table.keys().any(|key| key != "prune"))
 }
 
 /// `sweep` is no table.

@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod number;
 mod picture;
 pub mod progress;
+pub mod pruning;
 pub mod table;
 pub mod view;
 

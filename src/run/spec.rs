@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::library::Library;
 use crate::config::{Assignment, Draft, Identities, Identity, RunConfig};
 use crate::data::Preprocessing;
+use crate::store::Origin;
 use crate::{Error, Result};
 
 /// One run, ready to be trained.
@@ -26,6 +27,8 @@ pub struct RunSpec {
     pub fingerprint: Arc<str>,
     /// The fingerprint of the weights that it starts from, if there are some.
     weights: Option<Arc<str>>,
+    /// What it goes on from, if that is a part of its id.
+    origin: Option<Origin>,
 }
 
 impl RunSpec {
@@ -34,12 +37,48 @@ impl RunSpec {
         Specifier::new(library).specify(draft)
     }
 
+    /// A run whose id is known: made before, of the same configuration and data.
+    pub(super) fn known(
+        draft: Draft,
+        id: &str,
+        name: &str,
+        fingerprint: &str,
+        weights: Option<&str>,
+        origin: Option<&Origin>,
+    ) -> Self {
+        let Draft { assignment, config } = draft;
+        let (id, name) = (id.to_owned(), name.to_owned());
+        let (fingerprint, weights) = (fingerprint.into(), weights.map(Arc::from));
+        let origin = origin.filter(|origin| !origin.exact).cloned();
+        Self { id, name, assignment, config, fingerprint, weights, origin }
+    }
+
+    /// The same run, begun with the last checkpoint of another: a run of its own where that gives other bytes than
+    /// training all epochs at once.
+    pub(super) fn continuing(self, origin: &Origin) -> Self {
+        if origin.exact {
+            return self;
+        }
+        let text = format!("{} continued from {} behind epoch {}", self.id, origin.id, origin.epoch);
+        let id = blake3::hash(text.as_bytes()).to_hex().to_string();
+        Self { id, origin: Some(origin.clone()), ..self }
+    }
+
+    /// The fingerprint of the weights that it starts from, if there are some.
+    pub fn weights(&self) -> Option<&str> {
+        self.weights.as_deref()
+    }
+
     /// The metadata of the run's checkpoints: what the id covers, the classes and the preprocessing.
     pub fn metadata(&self, preprocessing: &Preprocessing) -> Result<String> {
         let preprocessing = serde_json::to_value(preprocessing)
             .map_err(|error| Error::Bug(format!("preprocessing is not JSON: {error}")))?;
         let identity = Identity::new(&self.config, &self.fingerprint, self.weights.as_deref())?;
-        Ok(identity.metadata([("preprocessing", preprocessing)]))
+        let origin = self
+            .origin
+            .as_ref()
+            .map(|origin| ("continued_from", serde_json::json!({ "id": origin.id, "epoch": origin.epoch })));
+        Ok(identity.metadata([("preprocessing", preprocessing)].into_iter().chain(origin)))
     }
 
     /// The swept keys and values as JSON, for `run.json`.
@@ -82,6 +121,6 @@ impl<'a> Specifier<'a> {
         };
         let id = self.identities.id(config, &fingerprint, weights.as_deref())?;
         let (assignment, config) = (assignment.clone(), config.clone());
-        Ok(RunSpec { id, name: String::new(), assignment, config, fingerprint, weights })
+        Ok(RunSpec { id, name: String::new(), assignment, config, fingerprint, weights, origin: None })
     }
 }

@@ -25,6 +25,10 @@ pub struct CosineConfig {
 }
 
 impl Curve for CosineConfig {
+    fn follows_length(&self) -> bool {
+        self.t_max.is_none()
+    }
+
     fn resolved(&self, epochs: Option<usize>, _monitor: &str) -> Option<CurveConfig> {
         let t_max = self.t_max.or(epochs);
         Some(CurveConfig::Cosine(Self { t_max, ..self.clone() }))

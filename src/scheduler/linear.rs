@@ -31,6 +31,10 @@ impl Default for LinearConfig {
 }
 
 impl Curve for LinearConfig {
+    fn follows_length(&self) -> bool {
+        self.total_iters.is_none()
+    }
+
     fn resolved(&self, epochs: Option<usize>, _monitor: &str) -> Option<CurveConfig> {
         let total_iters = self.total_iters.or(epochs);
         Some(CurveConfig::Linear(Self { total_iters, ..self.clone() }))

@@ -106,6 +106,11 @@ trait Curve {
         None
     }
 
+    /// Whether the rates follow from the length of the whole training: another length gives others from the start.
+    fn follows_length(&self) -> bool {
+        false
+    }
+
     /// Refuses lengths of 0, rates that are negative or not finite, and what does not fit the surroundings.
     fn check(&self, _around: &Surroundings<'_>, _problems: &mut Problems) {}
 

@@ -96,6 +96,10 @@ impl AnnealStrategy {
 }
 
 impl Curve for OneCycleConfig {
+    fn follows_length(&self) -> bool {
+        true
+    }
+
     fn check(&self, around: &Surroundings<'_>, problems: &mut Problems) {
         check_above_zero("max_lr", self.max_lr, problems);
         let part = (0.0..=1.0).contains(&self.pct_start);

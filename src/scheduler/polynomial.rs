@@ -28,6 +28,10 @@ impl Default for PolynomialConfig {
 }
 
 impl Curve for PolynomialConfig {
+    fn follows_length(&self) -> bool {
+        self.total_iters.is_none()
+    }
+
     fn resolved(&self, epochs: Option<usize>, _monitor: &str) -> Option<CurveConfig> {
         let total_iters = self.total_iters.or(epochs);
         Some(CurveConfig::Polynomial(Self { total_iters, ..self.clone() }))

@@ -54,6 +54,11 @@ impl Flat<SchedulerSettings, CurveConfig> {
         }
     }
 
+    /// Whether the rates follow from the length of the whole training: another length gives others from the start.
+    pub fn follows_length(&self) -> bool {
+        self.kind.curve().follows_length()
+    }
+
     /// The epochs less those of the warm-up, where the settings tell.
     fn curve_epochs(&self, epochs: usize) -> Option<usize> {
         match &self.common.warmup {

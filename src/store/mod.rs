@@ -6,8 +6,11 @@
 
 pub mod checkpoint;
 mod checksum;
+mod conclusion;
+mod copy;
 mod entry;
 mod experiment;
+mod failure;
 pub mod file;
 mod json;
 pub mod layout;
@@ -20,7 +23,7 @@ mod recorder;
 pub mod removal;
 mod resolve;
 pub mod retention;
-mod row;
+pub(crate) mod row;
 mod scan;
 mod steps;
 mod sync;
@@ -29,13 +32,16 @@ mod timing;
 
 pub use checkpoint::Checkpoint;
 pub use checksum::{changed, load_checkpoint};
+pub use conclusion::Conclusion;
+pub use copy::begin_copy;
 pub use entry::RunEntry;
 pub use experiment::save_experiment;
+pub use failure::{Failure, FailureRecord};
 pub use layout::RunsDir;
 pub use lock::{RunLock, is_held, lock_key};
 pub use log::LogReader;
 pub use metrics::read_metrics;
-pub use record::{DataRecord, GitRecord, RunRecord, Status, json_value};
+pub use record::{DataRecord, GitRecord, Origin, RunRecord, Status, json_value};
 pub use recorder::{Clock, Recorder};
 pub use resolve::{lower_is_better, resolve};
 pub use scan::{experiments, index_by_id, scan};

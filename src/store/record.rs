@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::file::{self, Durability};
-use super::{json, layout, row};
+use super::{FailureRecord, json, layout, row};
 use crate::metric::{ClassScores, ConfusionMatrix};
 use crate::setting::schema_of;
 use crate::train::event::{Outcome, Row};
@@ -146,10 +146,30 @@ pub struct RunRecord {
     /// What ended a failed run.
     #[serde(default)]
     pub error: Option<String>,
+    /// The attempts that failed, the last one too if the run stands failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureRecord>,
+    /// The run whose last checkpoint this one began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continued_from: Option<Origin>,
+    /// Why a rule ended a stopped run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
 }
 
 /// Named numbers as they stand in JSON: NaN and infinities are null.
 type Numbers = IndexMap<String, Option<f64>>;
+
+/// What a run goes on from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Origin {
+    /// The id of the other run.
+    pub id: String,
+    /// The epochs that it had.
+    pub epoch: usize,
+    /// Whether a training of all the epochs at once gives the same bytes. If not, the origin is a part of the id.
+    pub exact: bool,
+}
 
 /// A commit and whether the files differ from it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -202,6 +222,8 @@ impl RunRecord {
         }
         self.best.clone_from(&earlier.best);
         self.last.clone_from(&earlier.last);
+        self.failures.clone_from(&earlier.failures);
+        self.continued_from.clone_from(&earlier.continued_from);
     }
 
     /// Takes over what a training has come to.

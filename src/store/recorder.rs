@@ -201,8 +201,9 @@ impl Recorder {
             Ending::Diverged => Status::Diverged,
             Ending::Interrupted => Status::Interrupted,
         };
-        self.log(&format!("ended: {status}"))?;
-        self.end(status)
+        self.end(status)?;
+        // Behind the record: a log that says more than that would be wrong after a kill between the two.
+        self.log(&format!("ended: {status}"))
     }
 
     /// Syncs everything, then says in `run.json` how it ended.

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use toml::Table;
 
+use super::prune::PruneConfig;
+
 /// The table `[sweep]`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
@@ -19,6 +21,8 @@ pub struct SweepConfig {
     pub union: Vec<UnionConfig>,
     /// Conditions; a combination in which all those of one entry hold is left out.
     pub exclude: Vec<Table>,
+    /// Which runs stop before their last epoch. Has no say in what runs there are, nor in their ids.
+    pub prune: Option<PruneConfig>,
 }
 
 /// One entry of `[[sweep.union]]`.

@@ -7,6 +7,7 @@ mod axis;
 mod condition;
 mod config;
 mod name;
+pub mod prune;
 mod random;
 mod read;
 mod space;

@@ -10,7 +10,7 @@ use super::config::{Seeds, SweepConfig};
 use super::random;
 use super::space::{Origin, Space};
 use super::values::{Values, is_description, values};
-use crate::setting::{KeyPath, Problem, Segment, read};
+use crate::setting::{KeyPath, Problem, Problems, Segment, read};
 
 /// A sweep that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +64,7 @@ pub fn read_sweep(table: &Table, writing: &dyn Writing) -> Result<(SweepConfig, 
         }
     }
     let mut problems = reader.problems;
+    problems.extend(wrong_prune(&config));
     for space in &spaces {
         if space.axes.len() > MOST_AXES {
             let message = format!("the sweep has {} axes", space.axes.len());
@@ -72,6 +73,15 @@ pub fn read_sweep(table: &Table, writing: &dyn Writing) -> Result<(SweepConfig, 
         problems.extend(twice(space).filter(|problem| !problems.contains(problem)).collect::<Vec<_>>());
     }
     if problems.is_empty() { Ok((config, Sweep { spaces, exclude })) } else { Err(problems) }
+}
+
+/// What cannot be meant in `sweep.prune`.
+fn wrong_prune(config: &SweepConfig) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    if let Some(prune) = &config.prune {
+        problems.within("sweep", |problems| problems.within("prune", |problems| prune.check(problems)));
+    }
+    problems.into_found()
 }
 
 struct Reader<'a> {

@@ -17,4 +17,5 @@ pub use config::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 pub use evaluate::{Answer, EVALUATION_BATCH, Review, Tally, answer, evaluate, review};
 pub use progress::Progress;
 pub use setup::Setup;
+pub use state::epochs_in;
 pub use trainer::{metric_columns, train};

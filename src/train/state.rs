@@ -1,5 +1,7 @@
 //! The training state beside the weights, as tensors under `training.`.
 
+use std::collections::BTreeMap;
+
 use candle_core::{DType, Device, Tensor};
 
 use super::event::Row;
@@ -60,6 +62,11 @@ pub(super) fn load(tensors: &[(String, Tensor)], columns: &[String]) -> Result<S
         history: rows(find(HISTORY)?, columns)?,
         step: find(STEP)?.to_dtype(DType::I64)?.to_scalar::<i64>()? as u64,
     })
+}
+
+/// The epochs that a checkpoint holds the state behind; none if it holds no state.
+pub fn epochs_in(tensors: &BTreeMap<String, Tensor>) -> Option<usize> {
+    tensors.get(HISTORY)?.dims().first().copied()
 }
 
 fn history(rows: &[Row]) -> Result<Tensor> {

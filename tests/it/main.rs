@@ -1,6 +1,7 @@
 //! Tests of the whole program: the real binary on real files. One crate, so that it is linked once.
 
 mod concurrent;
+mod crash;
 mod damage;
 mod docs;
 mod errors;

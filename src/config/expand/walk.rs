@@ -221,6 +221,9 @@ impl<'a> Expander<'a> {
         if runs == 0 && left_out > 0 {
             return Err(self.experiment.nothing_is_left());
         }
+        if let Some(wrong) = self.experiment.wrong_column(&self.drafts) {
+            return Err(Error::Settings(vec![wrong]));
+        }
         self.notes.retain(|note| !self.experiment.notes().contains(note));
         for (rule, count) in self.experiment.exclude.iter().zip(&self.left_out) {
             self.notes.insert(self.experiment.tell_left_out(rule, *count));

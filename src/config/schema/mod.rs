@@ -21,6 +21,7 @@ use crate::model::{ArchitectureConfig, InitConfig, ModelSettings, PoolConfig, Re
 use crate::optimizer::{OptimizerSettings, RuleConfig};
 use crate::scheduler::{CurveConfig, SchedulerSettings, WarmupConfig};
 use crate::setting::{keys_of, point_at_unknown_keys, settings_schema_of};
+use crate::sweep::prune::{self, PruneSettings};
 use crate::train::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 
 /// The keys that repeat a run rather than changing it: what is averaged over, in the order of their axes.
@@ -37,6 +38,9 @@ pub const PATHS: &[&str] = &[
     "model.weights",
 ];
 
+/// The table of the rule by which runs stop early; no setting of a run.
+pub(super) const PRUNE: &str = "sweep.prune";
+
 /// Every table whose keys depend on a tag.
 pub fn sections() -> Vec<Section> {
     vec![
@@ -50,10 +54,11 @@ pub fn sections() -> Vec<Section> {
         Section::of::<RuleConfig>("optimizer", keys_of::<OptimizerSettings>()),
         Section::of::<CurveConfig>("scheduler", keys_of::<SchedulerSettings>()),
         Section::of::<MetricConfig>("metrics", &[]),
+        Section::of::<prune::RuleConfig>(PRUNE, keys_of::<PruneSettings>()),
     ]
 }
 
-/// Every dotted key that an experiment may have, in a fixed order: what names of runs are cut against.
+/// Every dotted key that a run may have, in a fixed order: what names of runs are cut against.
 pub fn keys() -> &'static [String] {
     // Asked for once a run that is refused, and the same for the whole process.
     static KEYS: LazyLock<Vec<String>> = LazyLock::new(list_keys);
@@ -65,7 +70,7 @@ fn list_keys() -> Vec<String> {
     let mut below = |table: &str, names: &[&'static str]| {
         keys.extend(names.iter().map(|name| format!("{table}.{name}")));
     };
-    for section in sections() {
+    for section in sections().into_iter().filter(|section| section.path != PRUNE) {
         below(section.path, &section.all_keys());
     }
     below("data.split", keys_of::<SplitConfig>());

@@ -6,7 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use super::forms::{self, LEAST};
-use crate::setting::suggest;
+use crate::setting::{settings_schema_of, suggest};
+use crate::sweep::prune::PruneConfig;
 
 /// What `when` means beside the values of an axis.
 const WHEN: &str = "Where the axis applies; elsewhere there is one run without it.";
@@ -108,6 +109,7 @@ fn tables(settings: &[Setting<'_>]) -> Value {
             "exclude": list_of(exclude, &definition("condition")),
             "union": list_of(sweeps, &union),
             "random": random(settings),
+            "prune": prune(),
         },
         "additionalProperties": false,
     })
@@ -128,6 +130,15 @@ fn random(settings: &[Setting<'_>]) -> Value {
         "description": "What they are drawn with; the runs' own seeds are `sweep.seeds`.",
     });
     random
+}
+
+fn prune() -> Value {
+    let mut prune = settings_schema_of::<PruneConfig>();
+    if let Some(prune) = prune.as_object_mut() {
+        prune.remove("$schema");
+        prune.remove("required");
+    }
+    described("By which rule runs stop before their last epoch; the others are not hurried.", prune)
 }
 
 fn seeds() -> Value {
