@@ -37,9 +37,9 @@ impl From<EndStatus> for Status {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Nothing is removed without --yes: first the list of what would go. Runs that are trained now are left alone.
-  runner gc --keep-best 3                        checkpoints of all completed runs but the 3 best of each experiment
-  runner gc --last --older-than 7d               what only a resume would read, of runs completed a week ago
-  runner gc sweep --status failed,diverged       folders of runs that came to nothing")]
+  runner gc --keep-best 3                   checkpoints of all but the 3 best of each experiment
+  runner gc --last --older-than 7d          what only a resume would read, after a week
+  runner gc sweep --status failed,diverged  folders of runs that came to nothing")]
 pub struct GcArgs {
     /// Experiments [default: all]
     #[arg(value_name = "EXPERIMENT")]

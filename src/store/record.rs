@@ -262,29 +262,6 @@ impl RunRecord {
         file::write(&dir.join(layout::RECORD), self.render()?.as_bytes(), durability)
     }
 
-    /// Takes the checksums of files that are about to be removed out of the record in a run's folder. Fields of a
-    /// later version stay.
-    pub(super) fn forget_checksums(dir: &Path, names: &[&str]) -> Result<()> {
-        #[derive(Serialize)]
-        struct Whole<'a> {
-            #[serde(flatten)]
-            record: &'a RunRecord,
-            #[serde(flatten)]
-            unknown: IndexMap<String, serde_json::Value>,
-        }
-        let path = dir.join(layout::RECORD);
-        let Some(mut record) = Self::load(dir)? else { return Ok(()) };
-        record.checksums.retain(|name, _| !names.contains(&name.as_str()));
-        let bug = |error| Error::Bug(format!("a run's record is no JSON: {error}"));
-        let known = serde_json::to_value(&record).map_err(bug)?;
-        let text = file::read(&path)?.unwrap_or_default();
-        let mut unknown: IndexMap<String, serde_json::Value> = serde_json::from_slice(&text)
-            .map_err(|error| Error::unreadable(&path, format!("not a run's record: {error}")))?;
-        unknown.retain(|name, _| known.get(name).is_none());
-        let text = json::render(&Whole { record: &record, unknown }).map_err(bug)?;
-        file::write(&path, text.as_bytes(), Durability::Now)
-    }
-
     /// Reads it from the run's folder; `None` where there is none.
     pub fn load(dir: &Path) -> Result<Option<Self>> {
         let path = dir.join(layout::RECORD);

@@ -7,10 +7,13 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
+use serde::Serialize;
 
+use super::file::Durability;
 use super::retention::{Candidate, Holdings, Portion, Removal, Score};
-use super::{RunEntry, RunLock, RunRecord, Status, file, layout, lock_key, log};
+use super::{RunEntry, RunLock, RunRecord, Status, file, json, layout, lock_key, log};
 use crate::{Error, Result};
 
 /// The runs with all that a policy asks for; `ranked` has those that are completed scored.
@@ -96,11 +99,34 @@ fn put_aside(dir: &Path, experiment_dir: &Path, name: &str) -> Result<()> {
 fn drop_files(dir: &Path, names: &[&str], now: Timestamp) -> Result<()> {
     let present: Vec<&str> =
         names.iter().copied().filter(|name| dir.join(name).is_symlink() || dir.join(name).exists()).collect();
-    RunRecord::forget_checksums(dir, names)?;
+    forget_checksums(dir, names)?;
     let path = dir.join(layout::LOG);
     log::mend(&path)?;
     file::append(&path, &log::line(now, &format!("gc removed {}", present.join(" and "))))?;
     names.iter().try_for_each(|name| file::remove(&dir.join(name)))
+}
+
+/// Takes the checksums of files that are about to be removed out of the record in a run's folder. Fields of a later
+/// version stay.
+fn forget_checksums(dir: &Path, names: &[&str]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Whole {
+        #[serde(flatten)]
+        record: RunRecord,
+        #[serde(flatten)]
+        unknown: IndexMap<String, serde_json::Value>,
+    }
+    let path = dir.join(layout::RECORD);
+    let Some(mut record) = RunRecord::load(dir)? else { return Ok(()) };
+    record.checksums.retain(|name, _| !names.contains(&name.as_str()));
+    let bug = |error| Error::Bug(format!("a run's record is no JSON: {error}"));
+    let known = serde_json::to_value(&record).map_err(bug)?;
+    let text = file::read(&path)?.unwrap_or_default();
+    let mut unknown: IndexMap<String, serde_json::Value> = serde_json::from_slice(&text)
+        .map_err(|error| Error::unreadable(&path, format!("not a run's record: {error}")))?;
+    unknown.retain(|name, _| known.get(name).is_none());
+    let text = json::render(&Whole { record, unknown }).map_err(bug)?;
+    file::write(&path, text.as_bytes(), Durability::Now)
 }
 
 /// A folder that was put aside and not deleted yet: the program was ended in between.
@@ -152,7 +178,6 @@ fn delete(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::file::Durability;
     use crate::store::{RunsDir, scan};
 
     struct Runs(tempfile::TempDir);
