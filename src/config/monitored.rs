@@ -161,7 +161,7 @@ mod tests {
         let some = "prune = { kind = 'asha', monitor = 'valid_auc' }\n[sweep.grid]\nmetrics = [['auc'], ['accuracy']]\n";
         assert_eq!(
             found(some, &[])[0].notes,
-            ["in 2 of 4 runs: metrics=accuracy,seed=42; metrics=accuracy,seed=43"]
+            ["in 2 of 4 runs: metrics=[accuracy],seed=42; metrics=[accuracy],seed=43"]
         );
         let each = "prune = 'asha'\n[sweep.grid]\n'train.monitor' = ['valid_loss', 'valid_accuracy']\n";
         let different = &found(each, &[])[0];
