@@ -3,7 +3,9 @@
 #![expect(missing_docs, reason = "flattened arguments have the help of their own struct")]
 
 mod data;
+mod execution;
 mod experiment;
+mod keeping;
 mod results;
 mod training;
 
@@ -14,9 +16,11 @@ use clap::{Args, Parser, Subcommand};
 use crate::output::color::ColorChoice;
 
 pub use self::data::{DataArgs, DataCommand, DataListArgs, DataShowArgs, FetchArgs};
+pub use self::execution::{EndingArgs, ExecutionArgs, Isolation, SelectionArgs, Shard, SlotArgs, StatusName};
 pub use self::experiment::{CompletionsArgs, ExplainArgs, InitArgs, SchemaArgs, SchemaSubject};
+pub use self::keeping::{EndStatus, GcArgs, LogsArgs};
 pub use self::results::{CompareArgs, DiffArgs, EvaluateArgs, ListArgs, PredictArgs, ShowArgs, SplitName};
-pub use self::training::{GridArgs, PlanArgs, RerunArgs, RunArgs, SlotArgs, TrainingArgs, VerbosityArgs};
+pub use self::training::{GridArgs, PlanArgs, RerunArgs, ResumeArgs, RunArgs, TrainingArgs, VerbosityArgs};
 
 /// Runs machine-learning experiments that are described in TOML files.
 ///
@@ -41,6 +45,8 @@ pub struct Cli {
 pub enum Command {
     /// Train every run of an experiment that is not completed yet
     Run(RunArgs),
+    /// Go on with what was begun and did not come to its end, from what its folder says
+    Resume(ResumeArgs),
     /// Show the runs of an experiment and what is done already; train nothing
     Plan(PlanArgs),
     /// List runs and their status
@@ -57,6 +63,10 @@ pub enum Command {
     Evaluate(EvaluateArgs),
     /// Predict with a trained run
     Predict(PredictArgs),
+    /// Print the log of a run
+    Logs(LogsArgs),
+    /// Remove checkpoints and folders that need not be kept
+    Gc(GcArgs),
     /// Show where the value of a setting comes from
     Explain(ExplainArgs),
     /// List, look at and download data sets
@@ -69,6 +79,9 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print what makes a shell complete commands and flags
     Completions(CompletionsArgs),
+    /// Train one run for another process of this program, which says so on standard input
+    #[command(hide = true)]
+    Worker,
 }
 
 /// Where runs are kept.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FormatArgs, RunsArgs, WithinArgs};
+use super::{EndingArgs, ExecutionArgs, FormatArgs, RunsArgs, SelectionArgs, SlotArgs, WithinArgs};
 use crate::device::DeviceConfig;
 
 /// What is trained where; shared by `run`, `plan` and `rerun`.
@@ -13,9 +13,9 @@ pub struct TrainingArgs {
     /// Change a setting, as in `-s optimizer.lr=3e-4`; the value is TOML, or else a string
     #[arg(short, long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where to train: auto, cpu, cuda or cuda:N [default: the experiment's `device`]
-    #[arg(long, value_name = "DEVICE", value_parser = clap::value_parser!(DeviceConfig))]
-    pub device: Option<DeviceConfig>,
+    /// Where to train: auto, cpu, cuda or cuda:N, several with commas [default: the experiment's `device`]
+    #[arg(long, value_name = "DEVICE", value_delimiter = ',', value_parser = clap::value_parser!(DeviceConfig))]
+    pub device: Vec<DeviceConfig>,
 }
 
 /// What is swept; shared by the commands that take an experiment.
@@ -29,17 +29,6 @@ pub struct GridArgs {
     /// column a key; an empty cell leaves the setting as it is
     #[arg(long, value_name = "CSV", conflicts_with = "grid")]
     pub rows: Option<PathBuf>,
-}
-
-/// How many runs share the machine; shared by `run` and `plan`.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct SlotArgs {
-    /// Runs in flight at once [default: cores divided by --threads; 1 on a GPU]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub jobs: Option<u16>,
-    /// Threads for each run
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: u16,
 }
 
 /// How much is said while training.
@@ -65,9 +54,38 @@ pub struct RunArgs {
     pub grid: GridArgs,
     #[command(flatten)]
     pub slots: SlotArgs,
+    #[command(flatten)]
+    pub execution: ExecutionArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Train every run from the start, whatever earlier attempts have left
     #[arg(long)]
     pub force: bool,
+    #[command(flatten)]
+    pub ending: EndingArgs,
+    #[command(flatten)]
+    pub verbosity: VerbosityArgs,
+    #[command(flatten)]
+    pub runs: RunsArgs,
+}
+
+/// `runner resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// Experiments by their names, or single runs [default: the experiment whose run was begun last]
+    #[arg(value_name = "EXPERIMENT or RUN")]
+    pub targets: Vec<String>,
+    /// Where to train: auto, cpu, cuda or cuda:N, several with commas [default: the experiment's `device`]
+    #[arg(long, value_name = "DEVICE", value_delimiter = ',', value_parser = clap::value_parser!(DeviceConfig))]
+    pub device: Vec<DeviceConfig>,
+    #[command(flatten)]
+    pub slots: SlotArgs,
+    #[command(flatten)]
+    pub execution: ExecutionArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub ending: EndingArgs,
     #[command(flatten)]
     pub verbosity: VerbosityArgs,
     #[command(flatten)]
@@ -86,6 +104,8 @@ pub struct PlanArgs {
     pub grid: GridArgs,
     #[command(flatten)]
     pub slots: SlotArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Count every run as still to be trained
     #[arg(long)]
     pub force: bool,
@@ -115,6 +135,8 @@ pub struct RerunArgs {
     /// Threads for the run
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
+    #[command(flatten)]
+    pub execution: ExecutionArgs,
     #[command(flatten)]
     pub verbosity: VerbosityArgs,
     #[command(flatten)]

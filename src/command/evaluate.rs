@@ -21,7 +21,7 @@ pub fn execute(args: &EvaluateArgs) -> Result<u8> {
     let runs = RunsDir::new(&args.within.runs.runs);
     let entry = store::resolve(&runs, args.within.experiment.as_deref(), &args.run)?;
     let device = args.device.open()?;
-    let mut predictor = Predictor::load(&entry.best_checkpoint(), &device)?;
+    let mut predictor = Predictor::load(&entry.require_checkpoint()?, &device)?;
     let (name, review) = match &args.file {
         Some(file) => (file.display().to_string(), on_file(&mut predictor, file, &device)?),
         None => on_split(&mut predictor, &entry, args.split, &device)?,

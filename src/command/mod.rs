@@ -7,15 +7,21 @@ mod devices;
 mod diff;
 mod evaluate;
 mod explain;
+mod gc;
 mod init;
 mod list;
+mod logs;
 mod plan;
 mod predict;
+mod request;
 mod rerun;
+mod resume;
 mod run;
 mod schema;
+mod session;
 mod show;
 mod training;
+mod worker;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,6 +53,7 @@ pub fn execute(cli: Cli) -> u8 {
 fn dispatch(command: Command) -> Result<u8> {
     match command {
         Command::Run(args) => run::execute(&args),
+        Command::Resume(args) => resume::execute(&args),
         Command::Plan(args) => plan::execute(&args),
         Command::List(args) => list::execute(&args),
         Command::Compare(args) => compare::execute(&args),
@@ -55,12 +62,15 @@ fn dispatch(command: Command) -> Result<u8> {
         Command::Rerun(args) => rerun::execute(&args),
         Command::Evaluate(args) => evaluate::execute(&args),
         Command::Predict(args) => predict::execute(&args),
+        Command::Logs(args) => logs::execute(&args),
+        Command::Gc(args) => gc::execute(&args),
         Command::Explain(args) => explain::execute(&args),
         Command::Data(args) => data::execute(&args),
         Command::Devices(args) => devices::execute(args),
         Command::Init(args) => init::execute(&args),
         Command::Schema(args) => schema::execute(&args),
         Command::Completions(args) => completions::execute(&args),
+        Command::Worker => worker::execute(),
     }
 }
 

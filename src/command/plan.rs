@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::training::Slots;
-use super::{overrides, print, render, say, training, width};
+use super::{overrides, print, render, say, session, width};
 use crate::cli::{FormatArgs, PlanArgs};
 use crate::config::{Experiment, Rows, schema};
 use crate::device::DeviceConfig;
 use crate::error::EXIT_OK;
 use crate::output::number::duration;
 use crate::output::{Cell, Column, Table, axes, pruning};
-use crate::run::{self, Action, Library, Plan, PlannedRun};
+use crate::run::{self, Action, Library, Plan, PlannedRun, Selection};
 use crate::setting::KeyPath;
 use crate::store::{RunsDir, Status, json_value};
 use crate::sweep::short_key;
@@ -28,7 +27,8 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     let library = Library::default();
     let runs = RunsDir::new(&args.runs.runs);
     let experiment = Experiment::load(&args.file, &overrides(&args.training.set, &args.grid)?)?;
-    let plan = Plan::new(&experiment, &runs, &library, args.force)?;
+    let mut plan = Plan::new(&experiment, &runs, &library, args.force)?;
+    plan.select(&Selection::from(&args.selection));
     for note in &plan.notes {
         say(&format!("note: {note}"));
     }
@@ -38,7 +38,8 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     for note in run::notes(known)? {
         say(&format!("note: {note}"));
     }
-    let device = training::device(args.training.device, devices(&plan))?;
+    let devices = session::devices(&args.training.device, devices(&plan))?;
+    let slots = run::slots(&devices, args.slots.jobs.map(usize::from), usize::from(args.slots.threads));
     let keys = experiment.swept_keys();
     if let Some(path) = &args.save {
         save(path, &keys, &plan)?;
@@ -52,7 +53,7 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     if let Some(line) = prune(&experiment, &plan) {
         say(&line);
     }
-    let jobs = Slots::from(args.slots).jobs(device);
+    let jobs = slots.len();
     if plan.work().next().is_some() {
         say(&match plan.estimate_seconds(jobs) {
             Some(seconds) => {

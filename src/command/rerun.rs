@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::session::{self, Options, Session};
 use super::{print, say, training};
-use crate::cli::RerunArgs;
+use crate::cli::{RerunArgs, VerbosityArgs};
 use crate::config::{Experiment, Overrides};
 use crate::error::{EXIT_OK, EXIT_RUNS};
-use crate::run::{self, Library, RunSpec, Task, first_difference, locate_weights};
+use crate::run::{self, Ended, Library, RunSpec, Task, locate_weights};
 use crate::store::{self, RunEntry, RunsDir, Status, layout};
 use crate::{Error, Result};
 
@@ -24,27 +25,42 @@ pub fn execute(args: &RerunArgs) -> Result<u8> {
     }
     let library = Arc::new(Library::default());
     let mut spec = specify(args, &original, &library)?;
-    let device = training::device(args.training.device, [spec.config.device])?;
+    let slots = session::devices(&args.training.device, [spec.config.device])?;
     let data = run::prepare(&spec, &library)?;
     let dir = claim_copy(&original.dir)?;
     spec.name = name_of(&dir);
     let experiment = original.experiment.clone();
-    let task = Task { spec, dir: dir.clone(), experiment, data, force: true };
-    let slots = training::Slots { jobs: Some(1), threads: args.threads };
-    let trained = training::train(slots, args.verbosity, device, library, vec![task], 0);
+    let task =
+        Task { spec, dir: dir.clone(), experiment, data, force: true, until: None, prune: None, cost: 0.0 };
+    let (execution, verbosity) = (args.execution, args.verbosity);
+    let options = Options { slots, threads: args.threads, execution, fail_fast: false, verbosity };
+    let trained = train(options, library, task);
     // A folder that was claimed but never written to is no run.
     let _ = std::fs::remove_dir(&dir);
     let (ended, signal) = trained?;
-    if let Some(code) = signal {
-        say(&format!("the copy stops here, in {}; a rerun begins another", dir.display()));
-        return Ok(code);
-    }
     let status = ended.first().map_or(Status::Interrupted, |run| run.status);
+    if signal.is_some() || status == Status::Interrupted {
+        say(&format!("the copy stops here, in {}; a rerun begins another", dir.display()));
+        return Ok(signal.unwrap_or(EXIT_RUNS));
+    }
     if args.verify && status == Status::Completed {
         return verdict(&original, &dir);
     }
     print(&dir.display().to_string())?;
     Ok(if args.verify { EXIT_RUNS } else { training::exit_code([status]) })
+}
+
+fn train(options: Options, library: Arc<Library>, task: Task) -> Result<(Vec<Ended>, Option<u8>)> {
+    let VerbosityArgs { quiet, verbose } = options.verbosity;
+    if !quiet {
+        training::tell_transfers(&library, verbose);
+    }
+    if verbose {
+        say(&training::preamble(&task)?);
+    }
+    let session = Session::open(options, library, 1)?;
+    let ended = session.train(|scheduler| scheduler.run(vec![task]));
+    Ok((ended, session.close()))
 }
 
 /// The run of the saved configuration with the changes that were typed.
@@ -64,7 +80,7 @@ fn specify(args: &RerunArgs, original: &RunEntry, library: &Library) -> Result<R
         draft.assignment.extend(now.or(then).map(|value| (Arc::new(key), Arc::new(value))));
     }
     let runs = RunsDir::new(&args.within.runs.runs);
-    locate_weights(std::slice::from_mut(&mut draft), &runs)?;
+    locate_weights(std::slice::from_mut(&mut draft), &runs, library)?;
     let spec = RunSpec::new(&draft, library)?;
     if args.verify && spec.id != original.record.id {
         let reason = if *spec.fingerprint == *original.record.data.fingerprint {
@@ -98,9 +114,22 @@ fn name_of(dir: &Path) -> String {
 }
 
 fn verdict(original: &RunEntry, copy: &Path) -> Result<u8> {
-    let Some(difference) = first_difference(&original.dir, copy)? else {
+    let found = run::verify(&original.dir, copy)?;
+    for file in &found.damaged {
+        say(&format!("{file} is not what the run wrote: its checksum is not the one in run.json"));
+    }
+    let Some(difference) = found.difference else {
         std::fs::remove_dir_all(copy).map_err(Error::io("remove", copy))?;
-        print(&format!("{}: metrics, predictions and weights are the same to the byte", original.name))?;
+        if !found.removed.is_empty() {
+            let files = found.removed.join(" and ");
+            say(&format!("note: `runner gc` removed {files} of the original: not compared"));
+        }
+        let what = if found.removed.contains(&layout::BEST) {
+            "metrics and predictions"
+        } else {
+            "metrics, predictions and weights"
+        };
+        print(&format!("{}: {what} are the same to the byte", original.name))?;
         return Ok(EXIT_OK);
     };
     print(&format!("{} differs: {difference}", original.name))?;

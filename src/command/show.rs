@@ -2,13 +2,13 @@
 
 use candle_core::Device;
 
-use super::{print, width};
+use super::{print, say, width};
 use crate::cli::ShowArgs;
 use crate::error::EXIT_OK;
 use crate::output::{classes, curve, view};
 use crate::report::{self, Subject};
 use crate::run::Predictor;
-use crate::store::{self, RunEntry, RunsDir, Status};
+use crate::store::{self, RunEntry, RunsDir, Status, layout};
 use crate::{Error, Result};
 
 /// Columns of the curve where the output is no terminal.
@@ -37,7 +37,13 @@ pub fn execute(args: &ShowArgs) -> Result<u8> {
     parts.extend(classes::sheet(&record.per_class, record.confusion_matrix.as_ref(), width()));
     parts.push(view::settings(&sheet).text(width()));
     parts.extend(model(&entry));
-    let rows = entry.metrics()?;
+    let (rows, is_changed) = entry.checked_metrics()?;
+    if is_changed {
+        say(&format!(
+            "note: {} is not what the run wrote: its checksum is not the one in run.json",
+            entry.dir.join(layout::METRICS).display()
+        ));
+    }
     // A run of no epochs will have no curve.
     if !rows.is_empty() || record.status != Status::Completed {
         parts.push(curve(&rows, &["train_loss", "valid_loss"], width().unwrap_or(WIDTH), HEIGHT));
@@ -49,6 +55,12 @@ pub fn execute(args: &ShowArgs) -> Result<u8> {
 
 /// The summary of the model: from the checkpoint, which knows the shapes; without one there is none.
 fn model(entry: &RunEntry) -> Option<String> {
-    let predictor = Predictor::load(&entry.best_checkpoint(), &Device::Cpu).ok()?;
-    Some(predictor.model.summary().to_string())
+    let checkpoint = entry.require_checkpoint().ok()?;
+    match Predictor::load(&checkpoint, &Device::Cpu) {
+        Ok(predictor) => Some(predictor.model.summary().to_string()),
+        Err(error) => {
+            say(&format!("note: the model is not shown: {error}"));
+            None
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod parameter;
 mod pool;
 mod regularizer;
 mod rnn;
+pub mod seal;
 mod sequential;
 mod shapes;
 pub mod state_dict;

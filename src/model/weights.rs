@@ -15,7 +15,7 @@ use safetensors::tensor::Metadata;
 
 use super::chain::Place;
 use super::network::Model;
-use super::state_dict;
+use super::{seal, state_dict};
 use crate::{Error, Result};
 
 /// `PyTorch` writes it, and a file from elsewhere may lack it: nothing is computed from it.
@@ -133,7 +133,7 @@ pub(super) fn is_state_dict(path: &Path) -> bool {
     }
 }
 
-/// The tensors of a safetensors file on the CPU, sorted by name.
+/// The tensors of a safetensors file on the CPU, sorted by name; without a checksum, which is [checked](seal::check).
 ///
 /// The header is read first and compared with the file's size, so that a damaged or foreign file is an
 /// [`Error::Unreadable`] before any of its data is in memory.
@@ -150,7 +150,7 @@ pub fn read_tensors_from(path: &Path, source: impl Read, size: u64) -> Result<Ve
     let mut names = file.names();
     names.sort_unstable();
     let mut tensors = Vec::with_capacity(names.len());
-    for name in names {
+    for name in names.into_iter().filter(|name| *name != seal::CHECKSUM) {
         let view = file.tensor(name).map_err(damaged)?;
         let tensor = view.load(&Device::Cpu).map_err(|error| {
             let kind = view.dtype();
@@ -196,12 +196,14 @@ fn read_checked(path: &Path, mut source: impl Read, size: u64) -> Result<Vec<u8>
     }
     take(&mut bytes, header)?;
     let metadata: Metadata = serde_json::from_slice(&bytes[8..]).map_err(|error| unreadable(path, &error))?;
+    let start = bytes.len();
     let data = metadata.data_len() as u64;
     if (8 + header).checked_add(data) != Some(size) {
         let (stated, found) = (data, size.saturating_sub(8 + header));
         return Err(unreadable(path, &format!("it should have {stated} bytes of tensors and has {found}")));
     }
     take(&mut bytes, data)?;
+    seal::check(&metadata, &bytes[start..]).map_err(|reason| unreadable(path, &reason))?;
     Ok(bytes)
 }
 

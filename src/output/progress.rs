@@ -79,7 +79,8 @@ impl Progress {
 
     /// The observer of one run.
     pub fn run(&self, name: &str) -> RunProgress {
-        RunProgress { progress: self.clone(), name: name.to_owned(), epochs: 0, bar: None, counts: false }
+        let (progress, name) = (self.clone(), name.to_owned());
+        RunProgress { progress, name, epochs: 0, in_legs: false, bar: None, counts: false }
     }
 
     /// Counts a run as done that need not be trained.
@@ -145,12 +146,21 @@ pub struct RunProgress {
     progress: Progress,
     name: String,
     epochs: usize,
+    /// Whether a rule may end it before its last epoch, for a while or for good.
+    in_legs: bool,
     bar: Option<ProgressBar>,
     /// Whether the sweep is one run further.
     counts: bool,
 }
 
 impl RunProgress {
+    /// A rule may end the run before its last epoch: that it pauses is then nothing to worry about.
+    #[must_use]
+    pub fn in_legs(mut self, in_legs: bool) -> Self {
+        self.in_legs = in_legs;
+        self
+    }
+
     /// Says why the run failed, even when quiet.
     pub fn fail(&mut self, error: &str) {
         self.counts = true;
@@ -197,6 +207,11 @@ impl RunProgress {
             Ending::Interrupted => (Status::Interrupted, ""),
         };
         self.counts = status != Status::Interrupted;
+        if self.in_legs && status == Status::Interrupted {
+            let done = outcome.last.as_ref().map_or(0, |row| row.epoch);
+            self.progress.say(&format!("{}  pauses behind epoch {done}", self.name));
+            return;
+        }
         let mut line = format!("{}  {}{remark}", self.name, word(status));
         if let Some(best) = &outcome.best {
             let _ = write!(line, "  best epoch {}  {}", best.epoch, metrics(best));

@@ -1,5 +1,6 @@
 //! A table with typed cells, which every export renders in its own way.
 
+use indicatif::DecimalBytes;
 use jiff::Timestamp;
 
 use super::export;
@@ -48,6 +49,8 @@ pub enum Cell {
     Setting(serde_json::Value),
     /// A whole number.
     Count(usize),
+    /// A size in bytes.
+    Bytes(u64),
     /// Any number, shown with a few digits.
     Number(f64),
     /// A number, shown with all of its digits.
@@ -90,6 +93,7 @@ impl Cell {
             Self::Text(text) => text.clone(),
             Self::Setting(value) => plain(value),
             Self::Count(count) => count.to_string(),
+            Self::Bytes(bytes) => DecimalBytes(*bytes).to_string(),
             Self::Number(number) => significant(*number, DIGITS),
             Self::Exact(number) => store::number(*number),
             Self::Spread(spread) => mean_std(spread.mean, spread.std),

@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use super::table::{Cell, Column, Table};
 use crate::config::schema;
-use crate::report::{Comparison, Difference, Group, ListRow, Sheet, headline, plain};
+use crate::report::{Comparison, Difference, Group, ListRow, RemovalRow, Sheet, headline, plain};
 use crate::sweep::short_key;
 
 /// `runner list`. What says nothing is left out for people; programs get every column every time.
@@ -147,6 +147,18 @@ pub fn metrics(sheet: &Sheet) -> Table {
         table.push(std::iter::once(text(&line.name)).chain(parts).collect());
     }
     table.without_empty_columns()
+}
+
+/// `runner gc`: a row for each thing that goes.
+pub fn removals(rows: &[RemovalRow]) -> Table {
+    let words = ["experiment", "run", "status", "removes"].map(Column::text);
+    let columns = words.into_iter().chain([Column::number("bytes"), Column::text("why")]);
+    let mut table = Table::new(columns.collect());
+    for row in rows {
+        let words = [&row.experiment, &row.run, row.status, row.what].map(text);
+        table.push(words.into_iter().chain([Cell::Bytes(row.bytes), text(&row.reason)]).collect());
+    }
+    table
 }
 
 fn text(value: &str) -> Cell {

@@ -5,6 +5,7 @@
 mod compare;
 mod diff;
 mod list;
+mod removal;
 mod setting;
 mod show;
 mod spread;
@@ -12,6 +13,7 @@ mod spread;
 pub use compare::{Comparison, Group, Monitor, Subject, by_experiment, compare};
 pub use diff::{Difference, MetricDifference, SettingDifference, diff};
 pub use list::{ListRow, list};
+pub use removal::RemovalRow;
 pub use setting::{flatten, plain};
 pub use show::{MetricLine, Sheet, show};
 pub use spread::Spread;

@@ -2,27 +2,37 @@
 //!
 //! The display is an [`Audience`]; only a command wires it to the [`Scheduler`].
 
+mod attempt;
 mod executor;
 mod fit;
+mod halt;
 mod interrupt;
 mod library;
 mod machine;
 mod name;
 mod plan;
 mod predictor;
+mod queue;
+mod race;
+mod retry;
 mod scheduler;
+mod selection;
 mod spec;
+mod task;
 mod verify;
 mod weights;
 
-pub use executor::{Executor, Job, Observers, ThreadExecutor};
+pub use executor::{Executor, Failed, Job, Observers, ProcessExecutor, ThreadExecutor, Worker};
 pub use fit::{notes, prepare};
+pub use halt::Halt;
 pub use interrupt::Interrupt;
 pub use library::Library;
 pub use machine::Machine;
 pub use plan::{Action, Plan, PlannedRun};
 pub use predictor::Predictor;
-pub use scheduler::{Audience, Ended, Scheduler, Task, default_jobs};
+pub use scheduler::{Audience, Policy, Scheduler, slots};
+pub use selection::Selection;
 pub use spec::RunSpec;
-pub use verify::first_difference;
+pub use task::{Ended, Task};
+pub use verify::{Verification, verify};
 pub use weights::locate_weights;

@@ -9,12 +9,15 @@ use indexmap::IndexMap;
 use super::fit::{Blame, Refusal, blamed, fit};
 use super::library::Library;
 use super::name::Names;
+use super::selection::Selection;
 use super::spec::{RunSpec, Specifier};
+use super::task::Task;
 use super::weights::locate;
 use crate::config::{Experiment, NAMED, RunConfig, Written, hit, words};
 use crate::data::Prepared;
 use crate::setting::{Diagnostic, Shared};
 use crate::store::{self, RunEntry, RunsDir, Status};
+use crate::sweep::prune::PruneConfig;
 use crate::{Error, Result};
 
 /// What `runner run` does with a run.
@@ -59,6 +62,8 @@ pub struct PlannedRun {
     pub status: Option<Status>,
     /// What to do.
     pub action: Action,
+    /// Its place in the sweep, from 0.
+    pub position: usize,
 }
 
 /// All runs of an experiment in the order of its sweep.
@@ -70,6 +75,10 @@ pub struct Plan {
     pub dir: PathBuf,
     /// Each run once.
     pub runs: Vec<PlannedRun>,
+    /// Runs of the sweep that this request is not about.
+    others: Vec<PlannedRun>,
+    /// The rule by which runs stop before their last epoch.
+    pub prune: Option<Arc<PruneConfig>>,
     /// What the user should know of how the runs came about, a line each.
     pub notes: Vec<String>,
     /// What an epoch took in the runs of this experiment that are completed: the median.
@@ -89,7 +98,7 @@ impl Plan {
         let entries = store::scan(runs, Some(&name))?;
         let known = store::index_by_id(&entries);
         let written = experiment.written(blamed());
-        if let Some((path, error)) = locate(&mut expansion.drafts, runs).into_iter().next() {
+        if let Some((path, error)) = locate(&mut expansion.drafts, runs, library).into_iter().next() {
             let hit = expansion
                 .drafts
                 .iter()
@@ -123,7 +132,8 @@ impl Plan {
             };
             let status = entry.map(|entry| entry.record.status);
             let action = action(entry, force);
-            planned.push(PlannedRun { spec, status, action });
+            let position = planned.len();
+            planned.push(PlannedRun { spec, status, action, position });
         }
         if !absent.is_empty() {
             return Err(refused(absent, &written, expansion.drafts.len()));
@@ -134,7 +144,8 @@ impl Plan {
             1 => notes.push("1 combination equals another one and is no run of its own".to_owned()),
             equal => notes.push(format!("{equal} combinations equal others and are no runs of their own")),
         }
-        Ok(Self { experiment: name, dir, runs: planned, notes, seconds_per_epoch, written })
+        let (runs, others, prune) = (planned, Vec::new(), experiment.prune().cloned().map(Arc::new));
+        Ok(Self { experiment: name, dir, runs, others, prune, notes, seconds_per_epoch, written })
     }
 
     /// Reads the data of every run that is to be trained and refuses what does not fit it.
@@ -161,6 +172,37 @@ impl Plan {
             }
         }
         if failed.is_empty() { Ok(prepared) } else { Err(refused(failed, &self.written, self.runs.len())) }
+    }
+
+    /// Leaves the runs that are meant.
+    pub fn select(&mut self, selection: &Selection) {
+        let is_other = |run: &mut PlannedRun| !selection.takes(run.position, run.status);
+        self.others.extend(self.runs.extract_if(.., is_other));
+    }
+
+    /// Every run of the sweep in its order, those that the request is not about too.
+    pub(super) fn all(&self) -> Vec<&PlannedRun> {
+        let mut all: Vec<&PlannedRun> = self.runs.iter().chain(&self.others).collect();
+        all.sort_by_key(|run| run.position);
+        all
+    }
+
+    /// The runs that are to be trained, with their data.
+    pub fn tasks(&self, library: &Library, force: bool) -> Result<Vec<Task>> {
+        let prepared = self.prepare(library)?;
+        let tasks = self.runs.iter().zip(prepared).filter_map(|(run, data)| {
+            Some(Task {
+                spec: run.spec.clone(),
+                dir: self.dir_of(run),
+                experiment: self.experiment.clone(),
+                data: data?,
+                force,
+                until: None,
+                prune: None,
+                cost: 0.0,
+            })
+        });
+        Ok(tasks.collect())
     }
 
     /// The folder of a run of this plan.

@@ -8,7 +8,7 @@ use crate::data::Preprocessing;
 use crate::loss::LossConfig;
 use crate::metric::MetricConfig;
 use crate::model::{Model, ModelConfig};
-use crate::store::checkpoint;
+use crate::store;
 use crate::{Error, Result, setting};
 
 /// A model with everything that stands between a file of samples and its answer.
@@ -24,9 +24,9 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Reads a checkpoint that `runner` wrote.
+    /// Reads a checkpoint that `runner` wrote; in the folder of a run it must still be what the run wrote.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let checkpoint = checkpoint::load(path)?;
+        let checkpoint = store::load_checkpoint(path)?;
         let refuse = |reason: String| {
             Error::unreadable(path, format!("{reason}; expected a checkpoint that runner wrote"))
         };

@@ -1,180 +1,180 @@
 //! Many runs on a number of slots.
 
-use std::collections::VecDeque;
-use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::executor::{Executor, Job, Observers};
-use super::interrupt::Interrupt;
+use super::attempt::Attempt;
+use super::executor::{Executor, Failed};
+use super::halt::Halt;
 use super::machine::Machine;
-use super::plan::{Action, action};
-use super::spec::RunSpec;
-use crate::data::Prepared;
+use super::queue::{Next, Queue, Queued};
+use super::retry::again;
+use super::task::{Ended, Task};
 use crate::device::DeviceConfig;
-use crate::store::{Recorder, RunEntry, RunLock, Status, layout, lock_key};
-use crate::train::event::{Ending, Event, Observer};
-use crate::{Error, Result};
+use crate::store::{Failure, Status};
+use crate::train::event::Observer;
 
-/// A run that is to be trained.
-#[derive(Debug, Clone)]
-pub struct Task {
-    /// The run.
-    pub spec: RunSpec,
-    /// Its folder.
-    pub dir: PathBuf,
-    /// The experiment's name.
-    pub experiment: String,
-    /// Its data.
-    pub data: Arc<Prepared>,
-    /// Whether to train it from the start whatever an earlier attempt has left.
-    pub force: bool,
-}
-
-/// What became of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// The run's name.
-    pub name: String,
-    /// Where it stands now; `Running` if another process trains it.
-    pub status: Status,
-    /// Why it failed.
-    pub error: Option<String>,
-    /// Whether this process has trained it; another one may have completed it meanwhile.
-    pub trained: bool,
-}
+/// How long a slot without work sleeps before it asks again: what other processes do tells nobody.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a display or another bystander may be told.
 pub trait Audience: Sync {
     /// Someone who follows one run. `Break` from it ends the run after the epoch.
-    fn follow(&self, spec: &RunSpec) -> Box<dyn Observer>;
+    fn follow(&self, task: &Task) -> Box<dyn Observer>;
+    /// Something beside a single run.
+    fn say(&self, text: &str);
     /// A run has ended.
     fn ended(&self, ended: &Ended);
+}
+
+/// What is done about runs that fail.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Policy {
+    /// How often a run is tried again.
+    pub retries: u32,
+    /// Whether one failure ends everything.
+    pub fail_fast: bool,
 }
 
 /// Trains tasks, so many at once.
 pub struct Scheduler<'a> {
     /// Carries a run out.
     pub executor: &'a dyn Executor,
-    /// Runs in flight at once.
-    pub jobs: usize,
+    /// One run in flight at once for each; the device that it trains on.
+    pub slots: &'a [DeviceConfig],
     /// Threads for each.
     pub threads: usize,
-    /// The device of every run.
-    pub device: DeviceConfig,
+    /// What failures lead to.
+    pub policy: Policy,
     /// Asks for an end.
-    pub interrupt: &'a Interrupt,
+    pub halt: &'a Halt,
     /// Is told everything.
     pub audience: &'a dyn Audience,
     /// Stands in every record.
     pub machine: &'a Machine,
 }
 
+/// What the slots share.
+struct Shared {
+    queue: Queue,
+    results: Vec<Option<Ended>>,
+    has_told_of_waiting: bool,
+}
+
 impl Scheduler<'_> {
-    /// Trains the tasks in their order, the next one whenever a slot is free; what ended, in that order.
+    /// Trains the tasks, the next one whenever a slot is free; what ended, in the order of the tasks.
     ///
-    /// After an interrupt no further task is begun.
+    /// Runs that another process trains are waited for, and taken over if it goes away. After an interrupt, and when
+    /// the disk takes nothing more, no further task is begun: it is then not among the results.
     pub fn run(&self, tasks: Vec<Task>) -> Vec<Ended> {
-        let slots = self.jobs.clamp(1, tasks.len().max(1));
-        let count = tasks.len();
-        let queue: Mutex<VecDeque<(usize, Task)>> = Mutex::new(tasks.into_iter().enumerate().collect());
-        let results: Mutex<Vec<Option<Ended>>> = Mutex::new(vec![None; count]);
+        let slots = &self.slots[..self.slots.len().min(tasks.len())];
+        let results = vec![None; tasks.len()];
+        let shared = Shared { queue: Queue::new(tasks), results, has_told_of_waiting: false };
+        let shared = Mutex::new(shared);
+        let changed = Condvar::new();
         std::thread::scope(|scope| {
-            for _ in 0..slots {
-                scope.spawn(|| {
-                    while !self.interrupt.asked() {
-                        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                        let Some((position, task)) = next else { break };
-                        let ended = self.attempt(&task);
-                        self.audience.ended(&ended);
-                        results.lock().unwrap_or_else(PoisonError::into_inner)[position] = Some(ended);
-                    }
-                });
+            for device in slots {
+                scope.spawn(|| self.serve(*device, &shared, &changed));
             }
         });
-        results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()
+        let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+        shared.results.into_iter().flatten().collect()
     }
 
-    fn attempt(&self, task: &Task) -> Ended {
-        let ended = |status, trained, error| Ended { name: task.spec.name.clone(), status, error, trained };
-        match self.own(task) {
-            Ok((status, trained)) => ended(status, trained, None),
-            Err(error) => ended(Status::Failed, true, Some(error.to_string())),
-        }
-    }
-
-    /// Takes the run's lock and only then decides what there is to do: since the plan was made, another
-    /// process may have completed the run, begun it under another name, or left it half done.
-    fn own(&self, task: &Task) -> Result<(Status, bool)> {
-        let experiment_dir = task.dir.parent().unwrap_or(&task.dir);
-        let key = lock_key(&task.spec.id, &task.spec.name);
-        let Some(mut lock) = RunLock::try_acquire(experiment_dir, &key)? else {
-            return Ok((Status::Running, false));
-        };
-        let mut task = task.clone();
-        let is_this = |entry: &RunEntry| entry.record.id == task.spec.id;
-        let mut entry = RunEntry::load(&task.dir)?.filter(is_this);
-        if entry.is_none()
-            && let Some(name) = lock.claimed()
-        {
-            entry = RunEntry::load(&experiment_dir.join(name))?.filter(is_this);
-        }
-        if let Some(entry) = &mut entry {
-            task.dir.clone_from(&entry.dir);
-            // The lock is ours, so whoever was running it is gone.
-            if entry.record.status == Status::Running {
-                entry.record.status = Status::Interrupted;
-            }
-        }
-        let action = action(entry.as_ref(), task.force);
-        if let (false, Some(entry)) = (action.is_work(), &entry) {
-            return Ok((entry.record.status, false));
-        }
-        let name = task.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        lock.claim(&name).map_err(Error::io("write the lock of", &task.dir))?;
-        self.train(&task, action == Action::Resume).map(|status| (status, true))
-    }
-
-    fn train(&self, task: &Task, resume: bool) -> Result<Status> {
-        let device = self.device.to_string();
-        let record = self.machine.record(&task.spec, &task.data, &task.experiment, &device, self.threads);
-        let config = task.spec.config.render()?;
-        let mut recorder = Recorder::create(&task.dir, record, &config, jiff::Timestamp::now)?;
-        let mut follower = self.audience.follow(&task.spec);
-        let mut stop = StopWhenAsked(self.interrupt);
-        let outcome = {
-            let mut observers = Observers(vec![&mut recorder, &mut *follower, &mut stop]);
-            let resume = resume.then(|| task.dir.join(layout::LAST));
-            let job = Job { spec: &task.spec, device: self.device, threads: self.threads, resume };
-            self.executor.execute(&job, &mut observers)
-        };
-        match outcome {
-            Ok(outcome) => Ok(match outcome.ending {
-                Ending::Completed { .. } => Status::Completed,
-                Ending::Diverged => Status::Diverged,
-                Ending::Interrupted => Status::Interrupted,
-            }),
-            Err(error) => {
-                // Where even this cannot be written, the first error is the one to tell.
-                let _ = recorder.fail(&error.to_string());
-                Err(error)
+    /// The life of a slot.
+    fn serve(&self, device: DeviceConfig, shared: &Mutex<Shared>, changed: &Condvar) {
+        let mut state = locked(shared);
+        while !self.halt.asked() {
+            match state.queue.next(Instant::now()) {
+                Next::Nothing => break,
+                Next::Later => {
+                    self.tell_of_waiting(&mut state);
+                    let waited = changed.wait_timeout(state, PAUSE);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                Next::Take(mut queued) => {
+                    drop(state);
+                    queued.attempts += 1;
+                    let attempt = self.attempt(&queued.task, device);
+                    state = locked(shared);
+                    self.settle(*queued, attempt, &mut state);
+                    changed.notify_all();
+                }
             }
         }
     }
-}
 
-struct StopWhenAsked<'a>(&'a Interrupt);
+    /// What an attempt means for its task and for the others.
+    fn settle(&self, queued: Queued, attempt: Attempt, state: &mut Shared) {
+        let spec = &queued.task.spec;
+        let ended = |status, trained, failure| {
+            let (name, id) = (spec.name.clone(), spec.id.clone());
+            let waits = status == Status::Interrupted && !self.halt.asked();
+            Ended { name, id, status, failure, trained, waits }
+        };
+        let ended = match attempt {
+            Attempt::Held => return state.queue.wait(queued, Instant::now()),
+            Attempt::Left(status) => ended(status, false, None),
+            Attempt::Trained(status) => ended(status, true, None),
+            Attempt::Failed(failed) => {
+                if let Some(alone) = again(failed.class, queued.attempts, self.policy.retries) {
+                    self.audience.say(&retry_line(&queued, &failed, alone, self.policy.retries));
+                    return state.queue.again(queued, alone);
+                }
+                self.note_failure(&failed, state);
+                ended(Status::Failed, true, Some((failed.class, failed.reason)))
+            }
+        };
+        state.queue.done();
+        if ended.status == Status::Diverged && self.policy.fail_fast {
+            self.halt.ask();
+        }
+        self.audience.ended(&ended);
+        state.results[queued.position] = Some(ended);
+    }
 
-impl Observer for StopWhenAsked<'_> {
-    fn on(&mut self, _: &Event<'_>) -> Result<ControlFlow<()>> {
-        Ok(if self.0.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    fn note_failure(&self, failed: &Failed, state: &mut Shared) {
+        if self.policy.fail_fast {
+            self.halt.ask();
+        }
+        if failed.class == Failure::Disk {
+            // Every other run would fail in the same way, and those in flight need what is left.
+            state.queue.close();
+            self.audience.say("no further run is begun: the disk takes nothing more");
+        }
+    }
+
+    fn tell_of_waiting(&self, state: &mut Shared) {
+        let Some(count) = state.queue.only_held().filter(|_| !state.has_told_of_waiting) else { return };
+        state.has_told_of_waiting = true;
+        let runs = if count == 1 { "a run" } else { &format!("{count} runs") };
+        self.audience.say(&format!("waiting for {runs} that another process trains; Ctrl-C does not wait"));
     }
 }
 
-/// Runs in flight at once if the user does not say: one a core on the CPU, one on a GPU.
-pub fn default_jobs(device: DeviceConfig, threads: usize) -> usize {
+fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn retry_line(queued: &Queued, failed: &Failed, alone: bool, retries: u32) -> String {
+    let how = if alone { ", with nothing beside it" } else { "" };
+    let (name, number) = (&queued.task.spec.name, queued.attempts);
+    let last = failed.reason.lines().last().unwrap_or_default();
+    format!("{name}  failed ({}): {last}; trying again{how} ({number} of {retries})", failed.class.words())
+}
+
+/// The slots for so many runs at once over the devices, in turns. If the user does not say how many: one a core on
+/// the CPU, one on each GPU.
+pub fn slots(devices: &[DeviceConfig], jobs: Option<usize>, threads: usize) -> Vec<DeviceConfig> {
+    match jobs {
+        Some(jobs) => devices.iter().copied().cycle().take(jobs).collect(),
+        None => devices.iter().flat_map(|device| vec![*device; default_jobs(*device, threads)]).collect(),
+    }
+}
+
+fn default_jobs(device: DeviceConfig, threads: usize) -> usize {
     match device {
         DeviceConfig::Cuda(_) => 1,
-        DeviceConfig::Auto | DeviceConfig::Cpu => (crate::device::available_cores() / threads).max(1),
+        DeviceConfig::Auto | DeviceConfig::Cpu => (crate::device::available_cores() / threads.max(1)).max(1),
     }
 }

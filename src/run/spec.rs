@@ -34,6 +34,31 @@ impl RunSpec {
         Specifier::new(library).specify(draft)
     }
 
+    /// A run whose id is known: made before, of the same configuration and data.
+    pub(super) fn known(
+        draft: Draft,
+        id: &str,
+        name: &str,
+        fingerprint: &str,
+        weights: Option<&str>,
+    ) -> Self {
+        let Draft { assignment, config } = draft;
+        let (id, name) = (id.to_owned(), name.to_owned());
+        Self {
+            id,
+            name,
+            assignment,
+            config,
+            fingerprint: fingerprint.into(),
+            weights: weights.map(Arc::from),
+        }
+    }
+
+    /// The fingerprint of the weights that it starts from, if there are some.
+    pub fn weights(&self) -> Option<&str> {
+        self.weights.as_deref()
+    }
+
     /// The metadata of the run's checkpoints: what the id covers, the classes and the preprocessing.
     pub fn metadata(&self, preprocessing: &Preprocessing) -> Result<String> {
         let preprocessing = serde_json::to_value(preprocessing)

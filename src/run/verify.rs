@@ -2,37 +2,50 @@
 
 use std::path::Path;
 
-use crate::store::{checkpoint, layout};
-use crate::{Error, Result};
+use crate::Result;
+use crate::store::{RunRecord, checkpoint, file, layout};
 
-/// The first difference between the deterministic files of two runs, in words; `None` if there is none.
-pub fn first_difference(original: &Path, copy: &Path) -> Result<Option<String>> {
-    for name in layout::DETERMINISTIC {
-        let (left, right) = (read(&original.join(name))?, read(&copy.join(name))?);
-        match (left, right) {
-            (None, None) => {}
-            (Some(left), Some(right)) if left == right => {}
-            (Some(_), None) => return Ok(Some(format!("{name}: the copy has none"))),
-            (None, Some(_)) => return Ok(Some(format!("{name}: the original has none"))),
-            (Some(left), Some(right)) => {
-                let place = if matches!(name, layout::BEST | layout::LAST) {
-                    in_checkpoint(&original.join(name), &copy.join(name))?
-                } else {
-                    in_table(&left, &right)
-                };
-                return Ok(Some(format!("{name}: {place}")));
-            }
-        }
-    }
-    Ok(None)
+/// What comparing two folders of the same run has shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verification {
+    /// The first difference between their deterministic files, in words.
+    pub difference: Option<String>,
+    /// Files that are not what their own run wrote, each with whose it is.
+    pub damaged: Vec<String>,
+    /// Files that `runner gc` has removed from the original, which cannot be compared.
+    pub removed: Vec<&'static str>,
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io("read", path)(error)),
+/// Compares the deterministic files of two runs with each other, and each with the checksum in its own record.
+pub fn verify(original: &Path, copy: &Path) -> Result<Verification> {
+    let mut found = Verification::default();
+    // A record that cannot be read says nothing against its files.
+    let record = |dir: &Path| RunRecord::load(dir).ok().flatten().unwrap_or_default();
+    let (left_record, right_record) = (record(original), record(copy));
+    for name in layout::DETERMINISTIC {
+        let (left, right) = (file::read(&original.join(name))?, file::read(&copy.join(name))?);
+        for (side, record, content) in [("original", &left_record, &left), ("copy", &right_record, &right)] {
+            if content.as_ref().is_some_and(|content| record.contradicts_content(name, content)) {
+                found.damaged.push(format!("{name} of the {side}"));
+            }
+        }
+        let place = match (left, right) {
+            (None, Some(_)) if left_record.has_dropped(name) => {
+                found.removed.push(name);
+                continue;
+            }
+            (None, None) => continue,
+            (Some(left), Some(right)) if left == right => continue,
+            (Some(_), None) => "the copy has none".to_owned(),
+            (None, Some(_)) => "the original has none".to_owned(),
+            (Some(left), Some(right)) if matches!(name, layout::BEST | layout::LAST) => {
+                in_checkpoint((&original.join(name), &left), (&copy.join(name), &right))?
+            }
+            (Some(left), Some(right)) => in_table(&left, &right),
+        };
+        found.difference.get_or_insert_with(|| format!("{name}: {place}"));
     }
+    Ok(found)
 }
 
 fn in_table(left: &[u8], right: &[u8]) -> String {
@@ -53,8 +66,12 @@ fn in_table(left: &[u8], right: &[u8]) -> String {
     format!("{} lines became {}", left.lines().count(), right.lines().count())
 }
 
-fn in_checkpoint(original: &Path, copy: &Path) -> Result<String> {
-    let (left, right) = (checkpoint::load(original)?, checkpoint::load(copy)?);
+fn in_checkpoint(original: (&Path, &[u8]), copy: (&Path, &[u8])) -> Result<String> {
+    let read = |(path, content)| checkpoint::from_bytes(path, content);
+    let (left, right) = match (read(original), read(copy)) {
+        (Ok(left), Ok(right)) => (left, right),
+        (Err(error), _) | (_, Err(error)) => return Ok(format!("cannot be compared, {error}")),
+    };
     for (name, tensor) in &left.tensors {
         let Some((_, other)) = right.tensors.iter().find(|(known, _)| known == &name) else {
             return Ok(format!("the copy has no tensor {name}"));

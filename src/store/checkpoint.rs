@@ -2,7 +2,7 @@
 //!
 //! The crate orders tensors by alignment and then by name, and one metadata key has only one order: equal
 //! tensors and metadata give equal bytes. Reading checks everything against the length of the file before it
-//! allocates anything.
+//! allocates anything, and the content against the checksum that a file with training state has in it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +13,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, View};
 
 use super::file::{self, Durability};
+use crate::model::seal;
 use crate::model::state_dict::is_from_pytorch;
 use crate::train::event::Snapshot;
 use crate::{Error, Result};
@@ -21,15 +22,13 @@ use crate::{Error, Result};
 pub(super) const FROM_PYTORCH: &str = "is a file of PyTorch and no run of runner: `model.weights` in an experiment \
                                        takes it as what a run begins with, and with \
                                        `train.epochs = 0` the run measures it as it is";
-/// The one metadata key.
-const KEY: &str = "runner";
 /// The bytes in front of the header: its length.
 const LENGTH: usize = 8;
 
 /// What a checkpoint file holds.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// Tensors on the CPU by their names.
+    /// Tensors on the CPU by their names, without the checksum.
     pub tensors: BTreeMap<String, Tensor>,
     /// The text under the metadata key `runner`; absent in files of other programs.
     pub metadata: Option<String>,
@@ -42,30 +41,33 @@ pub fn save_model(
     metadata: &str,
     durability: Durability,
 ) -> Result<()> {
-    save(path, weights.iter(), metadata, durability)
+    file::write(path, &serialize(weights.iter(), metadata)?, durability)
 }
 
-/// Writes weights, buffers and training state.
+/// Writes weights, buffers and training state, with a checksum of all that: `run.json` has none until the run
+/// has ended, and a resume must not go on from a damaged file.
 pub fn save_all(path: &Path, snapshot: &Snapshot<'_>, durability: Durability) -> Result<()> {
-    save(path, snapshot.model.iter().chain(snapshot.training), snapshot.metadata, durability)
+    let place = Tensor::zeros(seal::LENGTH, DType::U8, &Device::Cpu)?;
+    let checksum = (seal::CHECKSUM.to_owned(), place);
+    let tensors = snapshot.model.iter().chain(snapshot.training).chain(std::iter::once(&checksum));
+    let mut bytes = serialize(tensors, snapshot.metadata)?;
+    let header = split(&bytes).map(|(header, data)| (header, bytes.len() - data.len()));
+    header
+        .and_then(|(header, start)| seal::seal(&header, &mut bytes[start..]))
+        .map_err(|error| Error::Bug(format!("a checkpoint could not be sealed: {error}")))?;
+    file::write(path, &bytes, durability)
 }
 
-fn save<'a>(
-    path: &Path,
-    tensors: impl Iterator<Item = &'a (String, Tensor)>,
-    metadata: &str,
-    durability: Durability,
-) -> Result<()> {
+fn serialize<'a>(tensors: impl Iterator<Item = &'a (String, Tensor)>, metadata: &str) -> Result<Vec<u8>> {
     let mut entries = BTreeMap::new();
     for (name, tensor) in tensors {
         if name == "__metadata__" || entries.insert(name.as_str(), Entry::new(name, tensor)?).is_some() {
             return Err(Error::Bug(format!("a checkpoint cannot hold the tensor `{name}` twice")));
         }
     }
-    let metadata = HashMap::from([(KEY.to_owned(), metadata.to_owned())]);
-    let bytes = safetensors::serialize(entries, Some(metadata))
-        .map_err(|error| Error::Bug(format!("a checkpoint could not be made: {error}")))?;
-    file::write(path, &bytes, durability)
+    let metadata = HashMap::from([(seal::KEY.to_owned(), metadata.to_owned())]);
+    safetensors::serialize(entries, Some(metadata))
+        .map_err(|error| Error::Bug(format!("a checkpoint could not be made: {error}")))
 }
 
 /// A tensor whose bytes can be lent: on the CPU, contiguous, of a type that we write.
@@ -130,13 +132,15 @@ fn bytes<T: Copy, const N: usize>(values: &[T], of: impl Fn(T) -> [u8; N]) -> Ve
     out
 }
 
-/// Reads a checkpoint; whatever is wrong with the file is an [`Error::Unreadable`].
+/// Reads a checkpoint; whatever is wrong with the file is an [`Error::Unreadable`], a content that does not match
+/// the checksum in it included.
 pub fn load(path: &Path) -> Result<Checkpoint> {
-    let content = std::fs::read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Error::unreadable(path, "there is no such checkpoint"),
-        _ => Error::io("read", path)(error),
-    })?;
-    from_bytes(path, &content)
+    from_bytes(path, &read(path)?)
+}
+
+/// The bytes of a checkpoint.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    file::read(path)?.ok_or_else(|| Error::unreadable(path, "there is no such checkpoint"))
 }
 
 /// As [`load`], for a file in memory; `path` is what errors call it.
@@ -149,7 +153,8 @@ pub fn from_bytes(path: &Path, content: &[u8]) -> Result<Checkpoint> {
     })
 }
 
-fn parse(content: &[u8]) -> Result<Checkpoint, String> {
+/// The header and what follows it, of a file that is as long as its header says.
+fn split(content: &[u8]) -> Result<(Metadata, &[u8]), String> {
     let (length, rest) = content.split_first_chunk::<LENGTH>().ok_or("it is too short")?;
     let header = usize::try_from(u64::from_le_bytes(*length))
         .ok()
@@ -161,13 +166,19 @@ fn parse(content: &[u8]) -> Result<Checkpoint, String> {
     if header.data_len() != data.len() {
         return Err(format!("the header speaks of {} bytes, there are {}", header.data_len(), data.len()));
     }
+    Ok((header, data))
+}
+
+fn parse(content: &[u8]) -> Result<Checkpoint, String> {
+    let (header, data) = split(content)?;
+    seal::check(&header, data)?;
     let mut tensors = BTreeMap::new();
-    for name in header.offset_keys() {
+    for name in header.offset_keys().into_iter().filter(|name| name != seal::CHECKSUM) {
         let info = header.info(&name).ok_or("the header contradicts itself")?;
         let tensor = tensor(info, data).map_err(|reason| format!("tensor `{name}`: {reason}"))?;
         tensors.insert(name, tensor);
     }
-    let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY).cloned());
+    let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get(seal::KEY).cloned());
     Ok(Checkpoint { tensors, metadata })
 }
 
@@ -280,6 +291,7 @@ mod tests {
         let (_, bytes) = saved(folder.path());
         let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(read.tensor("layers.0.weight").unwrap().shape(), [2, 3]);
+        assert_eq!(read.tensor("training.checksum").unwrap().shape(), [32]);
     }
 
     #[test]
@@ -311,6 +323,48 @@ mod tests {
         assert!(matches!(error, Error::Unreadable { .. }), "{error}");
         let absent = load(&folder.path().join("none.safetensors")).unwrap_err();
         assert!(matches!(absent, Error::Unreadable { .. }), "{absent}");
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_training_state_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, bytes) = saved(folder.path());
+        for position in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[position] ^= 1 << bit;
+                assert!(parse(&damaged).is_err(), "bit {bit} of byte {position}");
+            }
+        }
+        let mut damaged = bytes;
+        *damaged.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, damaged).unwrap();
+        let said = load(&path).unwrap_err().to_string();
+        assert!(
+            said.ends_with(
+                "not a whole checkpoint: its content does not match the checksum in it, so it was damaged"
+            ),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_training_state_that_another_program_wrote_anew_or_that_has_no_checksum_is_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, bytes) = saved(folder.path());
+        let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let anew = |without: &str| {
+            let views = read.tensors().into_iter().filter(|(name, _)| name != without);
+            let mut metadata = header.metadata().clone().unwrap();
+            metadata.insert("another".to_owned(), "key".to_owned());
+            let bytes = safetensors::serialize(views, Some(metadata)).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+            load(&path)
+        };
+        assert_eq!(anew("nothing").unwrap().tensors.len(), 7);
+        assert_eq!(anew("training.checksum").unwrap().tensors.len(), 7);
+        assert!(anew("training.step").unwrap_err().to_string().contains("it was damaged"));
     }
 
     #[test]

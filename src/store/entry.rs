@@ -59,11 +59,12 @@ impl RunEntry {
         self.name.contains('~')
     }
 
-    /// A run that did not come to its end has its last epoch in `metrics.csv` only.
+    /// A run that did not come to its end has its last epoch in `metrics.csv` only; its record is as old as the
+    /// attempt.
     fn notice_progress(&mut self) {
         let is_open = matches!(self.record.status, Status::Running | Status::Interrupted);
-        if is_open && self.record.last.is_none() {
-            self.record.last = self.metrics().unwrap_or_default().pop();
+        if is_open && let Some(last) = self.metrics().unwrap_or_default().pop() {
+            self.record.last = Some(last);
         }
     }
 
@@ -95,16 +96,6 @@ impl RunEntry {
     /// The weights of the best epoch.
     pub fn best_checkpoint(&self) -> PathBuf {
         self.dir.join(layout::BEST)
-    }
-
-    /// [`best_checkpoint`](Self::best_checkpoint), or why there is none.
-    pub fn require_checkpoint(&self) -> Result<PathBuf> {
-        let checkpoint = self.best_checkpoint();
-        if checkpoint.is_file() {
-            return Ok(checkpoint);
-        }
-        let status = self.record.status;
-        Err(Error::Request(format!("run {} has no checkpoint yet: it is {status}", self.name)))
     }
 
     /// The state that a resume reads.

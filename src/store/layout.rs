@@ -31,6 +31,8 @@ pub const LAST: &str = "checkpoints/last.safetensors";
 pub const EXPERIMENT: &str = "experiment.toml";
 /// The folder of the lock files, beside the runs.
 pub const LOCKS: &str = ".locks";
+/// What the names of folders that are to be deleted begin with, beside the runs.
+pub const TRASH: &str = ".trash-";
 
 /// The files whose bytes follow from the run's id, the program and the CPU model.
 pub const DETERMINISTIC: [&str; 4] = [METRICS, PREDICTIONS, BEST, LAST];
@@ -64,4 +66,9 @@ impl RunsDir {
 /// Where the experiment file that was replaced as the `number`th is kept.
 pub fn older_experiment(number: usize) -> String {
     format!("experiment.{number}.toml")
+}
+
+/// What the folder of a run is renamed to before it is deleted.
+pub fn trash(name: &str) -> String {
+    format!("{TRASH}{name}")
 }

@@ -70,6 +70,11 @@ impl RunLock {
         self.file.write_all(name.as_bytes())
     }
 
+    /// The locked file: whoever has a handle on it shares the lock.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Whether others are really kept out: some network file systems have no locks.
     pub fn is_enforced(&self) -> bool {
         self.enforced

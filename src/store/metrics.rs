@@ -27,7 +27,15 @@ pub(super) fn line(row: &Row, columns: &[String]) -> Result<Vec<u8>> {
 
 /// The rows of a `metrics.csv`, none if there is no file; a torn last line is left out.
 pub fn read_metrics(path: &Path) -> Result<Vec<Row>> {
-    let lines = table::read(path)?;
+    rows(path, &table::read(path)?)
+}
+
+/// As [`read_metrics`], for a table in memory; `path` is what errors call it.
+pub(super) fn parse_metrics(path: &Path, content: &[u8]) -> Result<Vec<Row>> {
+    rows(path, &table::parse(path, content)?)
+}
+
+fn rows(path: &Path, lines: &[csv::StringRecord]) -> Result<Vec<Row>> {
     let Some((header, lines)) = lines.split_first() else { return Ok(Vec::new()) };
     let names: Vec<&str> = header.iter().collect();
     let Some(names) = names.strip_prefix(&FIXED) else {

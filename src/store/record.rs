@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::file::{self, Durability};
-use super::{json, layout, row};
+use super::{FailureRecord, json, layout, row};
 use crate::metric::{ClassScores, ConfusionMatrix};
 use crate::setting::schema_of;
 use crate::train::event::{Outcome, Row};
@@ -146,6 +146,12 @@ pub struct RunRecord {
     /// What ended a failed run.
     #[serde(default)]
     pub error: Option<String>,
+    /// The attempts that failed, the last one too if the run stands failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureRecord>,
+    /// Why a rule ended a stopped run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
 }
 
 /// Named numbers as they stand in JSON: NaN and infinities are null.
@@ -202,6 +208,7 @@ impl RunRecord {
         }
         self.best.clone_from(&earlier.best);
         self.last.clone_from(&earlier.last);
+        self.failures.clone_from(&earlier.failures);
     }
 
     /// Takes over what a training has come to.
@@ -236,6 +243,29 @@ impl RunRecord {
     /// Writes it into the run's folder.
     pub fn save(&self, dir: &Path, durability: Durability) -> Result<()> {
         file::write(&dir.join(layout::RECORD), self.render()?.as_bytes(), durability)
+    }
+
+    /// Takes the checksums of files that are about to be removed out of the record in a run's folder. Fields of a
+    /// later version stay.
+    pub(super) fn forget_checksums(dir: &Path, names: &[&str]) -> Result<()> {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            record: &'a RunRecord,
+            #[serde(flatten)]
+            unknown: IndexMap<String, serde_json::Value>,
+        }
+        let path = dir.join(layout::RECORD);
+        let Some(mut record) = Self::load(dir)? else { return Ok(()) };
+        record.checksums.retain(|name, _| !names.contains(&name.as_str()));
+        let bug = |error| Error::Bug(format!("a run's record is no JSON: {error}"));
+        let known = serde_json::to_value(&record).map_err(bug)?;
+        let text = file::read(&path)?.unwrap_or_default();
+        let mut unknown: IndexMap<String, serde_json::Value> = serde_json::from_slice(&text)
+            .map_err(|error| Error::unreadable(&path, format!("not a run's record: {error}")))?;
+        unknown.retain(|name, _| known.get(name).is_none());
+        let text = json::render(&Whole { record: &record, unknown }).map_err(bug)?;
+        file::write(&path, text.as_bytes(), Durability::Now)
     }
 
     /// Reads it from the run's folder; `None` where there is none.

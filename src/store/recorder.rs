@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::checksum::checksums;
 use super::file::{self, Durability};
 use super::sync::Unsynced;
-use super::{RunRecord, Status, checkpoint, layout, metrics, predictions, read_timing, steps, timing};
+use super::{RunRecord, Status, checkpoint, layout, log, metrics, predictions, read_timing, steps, timing};
 use crate::Result;
 use crate::train::event::{Ending, Event, Observer, Outcome, Row, Snapshot, StepRow, Timing};
 
@@ -66,6 +66,7 @@ impl Recorder {
         };
         recorder.write(layout::CONFIG, config.as_bytes())?;
         recorder.save_record(Durability::Later)?;
+        log::mend(&recorder.dir.join(layout::LOG))?;
         let text = format!("attempt {} on {}", recorder.record.attempts, recorder.record.device);
         recorder.log(&text)?;
         Ok(recorder)
@@ -200,8 +201,9 @@ impl Recorder {
             Ending::Diverged => Status::Diverged,
             Ending::Interrupted => Status::Interrupted,
         };
-        self.log(&format!("ended: {status}"))?;
-        self.end(status)
+        self.end(status)?;
+        // Behind the record: a log that says more than that would be wrong after a kill between the two.
+        self.log(&format!("ended: {status}"))
     }
 
     /// Syncs everything, then says in `run.json` how it ended.
@@ -257,7 +259,7 @@ impl Recorder {
 
     fn log(&mut self, text: &str) -> Result<()> {
         let now = (self.clock)();
-        self.append(layout::LOG, format!("{now:.3} {text}\n").as_bytes())
+        self.append(layout::LOG, &log::line(now, text))
     }
 }
 

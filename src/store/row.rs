@@ -8,7 +8,7 @@ use super::record::numbers;
 use crate::train::event::Row;
 
 #[expect(clippy::ref_option, reason = "serde hands out the field as it is")]
-pub(super) fn serialize<S: Serializer>(row: &Option<Row>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(row: &Option<Row>, serializer: S) -> Result<S::Ok, S::Error> {
     let Some(row) = row else { return serializer.serialize_none() };
     let mut map = serializer.serialize_map(Some(3 + row.values.len()))?;
     map.serialize_entry("epoch", &row.epoch)?;
@@ -20,7 +20,7 @@ pub(super) fn serialize<S: Serializer>(row: &Option<Row>, serializer: S) -> Resu
     map.end()
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Row>, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Row>, D::Error> {
     let mut values: IndexMap<String, f64> = numbers(deserializer)?;
     // Epochs and steps stay far below 2^53, so they are exact.
     let Some(epoch) = values.shift_remove("epoch") else { return Ok(None) };

@@ -29,7 +29,11 @@ pub(super) fn line<I: IntoIterator<Item: AsRef<[u8]>>>(cells: I) -> Result<Vec<u
 ///
 /// A last line without its newline was torn by a kill and is left out.
 pub(super) fn read(path: &Path) -> Result<Vec<StringRecord>> {
-    let Some(bytes) = file::read(path)? else { return Ok(Vec::new()) };
+    file::read(path)?.map_or_else(|| Ok(Vec::new()), |bytes| parse(path, &bytes))
+}
+
+/// As [`read`], for a table in memory; `path` is what errors call it.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Vec<StringRecord>> {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&bytes[..end]);
     reader

@@ -113,6 +113,11 @@ impl TrainConfig {
         }
     }
 
+    /// The column that says which epoch, and which run, is best.
+    pub fn monitor(&self) -> &str {
+        self.monitor.as_deref().unwrap_or("valid_loss")
+    }
+
     /// Batches in an epoch over so many samples.
     pub fn batches(&self, samples: usize) -> usize {
         let size = self.batch_size.max(1);

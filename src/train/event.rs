@@ -5,6 +5,7 @@
 use std::ops::ControlFlow;
 
 use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::metric::ClassReport;
@@ -99,7 +100,8 @@ impl Predictions {
 }
 
 /// How a training ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Ending {
     /// All epochs are done, or early stopping decided so.
     Completed {

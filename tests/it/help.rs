@@ -2,7 +2,7 @@
 
 use crate::workplace::Workplace;
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 17] = [
     "run",
     "plan",
     "list",
@@ -12,6 +12,8 @@ const COMMANDS: [&str; 15] = [
     "rerun",
     "evaluate",
     "predict",
+    "logs",
+    "gc",
     "explain",
     "data",
     "devices",

@@ -1,6 +1,8 @@
 //! Tests of the whole program: the real binary on real files. One crate, so that it is linked once.
 
 mod concurrent;
+mod crash;
+mod damage;
 mod docs;
 mod errors;
 mod expansion;
@@ -11,10 +13,12 @@ mod fetch;
 mod folders;
 mod folds;
 mod fuzzing;
+mod gc;
 mod help;
 mod init;
 mod labels;
 mod layering;
+mod logs;
 mod losses;
 mod metrics;
 mod optimizers;

@@ -121,6 +121,43 @@ fn a_damaged_checkpoint_costs_its_epochs_and_not_the_run() {
 }
 
 #[test]
+fn a_killed_run_with_a_flipped_bit_in_its_state_completes_with_the_same_bytes() {
+    let workplace = Workplace::new();
+    workplace.write("one.toml", SWEEP.replace("seeds = 4", "seeds = 1"));
+    workplace.run(&["run", "one.toml", "--runs", "whole"]);
+    let whole = crate::workplace::run_folders(&workplace.path().join("whole/one")).remove(0);
+    let killed = workplace.path().join("killed/one");
+    let mut child = workplace
+        .command(&["run", "one.toml", "--runs", "killed"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while rows(&killed) < 3 && child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the run does not get on");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let run = crate::workplace::run_folders(&killed).remove(0);
+    assert_eq!(record(&run)["status"], "running", "it was not killed in time");
+    let last = run.join("checkpoints/last.safetensors");
+    let mut bytes = std::fs::read(&last).unwrap();
+    // In the middle of a weight or of the optimizer's state: the header has no say in it.
+    let position = bytes.len() * 3 / 4;
+    bytes[position] ^= 1;
+    std::fs::write(&last, bytes).unwrap();
+    let output = workplace.output(&["run", "one.toml", "--runs", "killed"]);
+    let said = crate::workplace::one_line(&text(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("does not match the checksum in it, so it was damaged: starting from"), "{said}");
+    assert_same(&whole, &run);
+    let log = std::fs::read_to_string(run.join("log.txt")).unwrap();
+    assert!(log.contains("starting from the beginning"), "{log}");
+}
+
+#[test]
 fn weights_that_do_not_fit_are_refused_before_anything_starts() {
     let workplace = Workplace::new();
     workplace.write("one.toml", SWEEP.replace("seeds = 4", "seeds = 1").replace("epochs = 8", "epochs = 1"));

@@ -37,6 +37,7 @@ fn texts(cell: &Cell) -> (String, String) {
         Cell::Text(text) => text.clone(),
         Cell::Setting(value) => plain(value),
         Cell::Count(count) => count.to_string(),
+        Cell::Bytes(bytes) => bytes.to_string(),
         Cell::Number(value) | Cell::Exact(value) | Cell::Seconds(value) => number(*value),
         Cell::Spread(spread) => return (number(spread.mean), spread.std.map(number).unwrap_or_default()),
         Cell::Time(time) => time.to_string(),

@@ -38,6 +38,7 @@ fn values(cell: &Cell) -> (Value, Value) {
         Cell::Text(text) => text.as_str().into(),
         Cell::Setting(value) => value.clone(),
         Cell::Count(count) => (*count).into(),
+        Cell::Bytes(bytes) => (*bytes).into(),
         Cell::Number(value) | Cell::Exact(value) | Cell::Seconds(value) => (*value).into(),
         Cell::Spread(spread) => return (spread.mean.into(), spread.std.into()),
         Cell::Time(time) => time.to_string().into(),
