@@ -79,3 +79,95 @@ impl Experiment {
         Some(locate::diagnostic(problem, excerpt, notes.collect()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Error;
+    use crate::config::{Experiment, Identity, Layer, Rows};
+    use crate::setting::{Diagnostic, Kind};
+    use crate::sweep::prune::PruneConfig;
+
+    const HEAD: &str = "data.source = 'digits'\nmodel.kind = 'mlp'\n[sweep]\nseeds = 2\n";
+
+    fn load(base: &str, text: &str, flags: &[&str], rows: Option<&str>) -> Result<Experiment, Error> {
+        let file = |name: &str, text: &str| Layer::parse(name.into(), "/exp".into(), text);
+        let mut layers = vec![file("base.toml", &format!("{HEAD}{base}"))?, file("a.toml", text)?];
+        for flag in flags {
+            layers.push(Layer::flag(flag)?);
+        }
+        let rows = rows.map(|text| Rows::parse("rows.csv".into(), text)).transpose()?;
+        Experiment::from_layers(layers, "a", rows)
+    }
+
+    fn rule(base: &str, text: &str, flags: &[&str]) -> Option<PruneConfig> {
+        load(base, text, flags, None).unwrap().prune().cloned()
+    }
+
+    fn found(base: &str, flags: &[&str]) -> Vec<Diagnostic> {
+        let expanded = load(base, "", flags, None).and_then(|experiment| experiment.expand());
+        match expanded {
+            Err(Error::Settings(found)) => found,
+            Err(other) => panic!("{other}"),
+            Ok(expansion) => panic!("it has {} runs", expansion.drafts.len()),
+        }
+    }
+
+    #[test]
+    fn files_and_flags_merge_and_a_new_kind_drops_what_only_others_have() {
+        let base = "prune = { kind = 'threshold', max = 2, min_epochs = 3 }\n";
+        let experiment =
+            load(base, "sweep.prune.kind = 'asha'", &["sweep.prune.min_epochs=4"], None).unwrap();
+        let prune = experiment.prune().unwrap();
+        assert_eq!((prune.kind.kind(), prune.common.min_epochs), ("asha", 4));
+        assert_eq!(experiment.notes(), ["`sweep.prune.max` is dropped: a.toml sets kind = \"asha\""]);
+        // A name is the table of that kind.
+        assert_eq!(rule("", "sweep.prune = 'asha'", &[]), rule("", "", &["sweep.prune.kind=asha"]));
+        assert_eq!(rule("prune = 'asha'\n", "", &["sweep.prune=median"]).unwrap().kind.kind(), "median");
+        assert_eq!(rule("", "", &[]), None);
+    }
+
+    #[test]
+    fn a_rule_is_no_part_of_a_run() {
+        let ids = |flags: &[&str]| {
+            let drafts = load("", "", flags, None).unwrap().expand().unwrap().drafts;
+            let id = |config| Identity::new(config, "the data", None).unwrap().id();
+            drafts.iter().map(|draft| (id(&draft.config), draft.config.render().unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&[]), ids(&["sweep.prune.kind=asha"]));
+        let written = load("", "", &["sweep.prune.kind=asha"], None).unwrap().render().unwrap();
+        let again = Layer::parse("b.toml".into(), "/exp".into(), &written).unwrap();
+        let again = Experiment::from_layers(vec![again], "a", None).unwrap();
+        assert_eq!(again.prune().cloned(), rule("", "", &["sweep.prune.kind=asha"]), "{written}");
+        assert!(written.contains("\n[sweep.prune]\n"), "{written}");
+    }
+
+    #[test]
+    fn rows_say_what_is_trained_and_leave_the_rule() {
+        let rows = Some("seed\n1\n2\n");
+        let experiment = load("prune = 'asha'\n", "", &["sweep.prune.min_epochs=2"], rows).unwrap();
+        assert_eq!(experiment.prune().unwrap().common.min_epochs, 2);
+        assert_eq!(experiment.notes(), ["the sweep gives way to rows.csv"]);
+        assert!(load("", "", &["sweep.seeds=3"], rows).is_err());
+    }
+
+    #[test]
+    fn a_column_is_one_that_all_runs_have() {
+        let text = "prune = { kind = 'asha', monitor = 'valid_los' }\n";
+        let misspelt = found(text, &[]);
+        assert_eq!(misspelt[0].message, "there is no metric \"valid_los\"");
+        assert_eq!(misspelt[0].help.as_deref(), Some("did you mean \"valid_loss\"?"));
+        let excerpt = misspelt[0].excerpt.as_ref().unwrap();
+        assert_eq!(&excerpt.text[excerpt.span.clone()], "'valid_los'");
+        let some = "prune = { kind = 'asha', monitor = 'valid_auc' }\n[sweep.grid]\nmetrics = [['auc'], ['accuracy']]\n";
+        assert_eq!(
+            found(some, &[])[0].notes,
+            ["in 2 of 4 runs: metrics=[accuracy],seed=42; metrics=[accuracy],seed=43"]
+        );
+        let each = "prune = 'asha'\n[sweep.grid]\n'train.monitor' = ['valid_loss', 'valid_accuracy']\n";
+        let different = &found(each, &[])[0];
+        let expected = "runs that watch different columns cannot be compared: valid_loss, valid_accuracy";
+        assert_eq!(different.message, expected);
+        assert_eq!(different.notes.len(), 2);
+        load(each, "", &["sweep.prune.monitor=valid_loss"], None).unwrap().expand().unwrap();
+    }
+}

@@ -56,6 +56,15 @@ fn what_was_dropped_and_what_is_a_default_says_so() {
 }
 
 #[test]
+fn the_rule_by_which_runs_stop_is_explained() {
+    let flags = |key: &str| explain(&[key, "-s", "sweep.prune.kind=asha", "-s", "sweep.prune.min_epochs=2"]);
+    insta::assert_snapshot!("rule", flags("sweep.prune"));
+    insta::assert_snapshot!("key_of_a_rule", flags("sweep.prune.reduction_factor"));
+    insta::assert_snapshot!("key_of_another_rule", flags("sweep.prune.max"));
+    insta::assert_snapshot!("no_rule", explain(&["sweep.prune.kind"]));
+}
+
+#[test]
 fn a_path_is_shown_as_it_was_written_and_json_is_for_programs() {
     let shown: Value = serde_json::from_str(&explain(&["model.weights", "--json"])).unwrap();
     insta::assert_snapshot!(format!("{shown:#}"));

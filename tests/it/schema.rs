@@ -118,6 +118,8 @@ fn every_spelling_is_accepted() {
         "[sweep.random]\nsamples = 20\nseed = 1\n'optimizer.lr' = { log_uniform = [1e-5, 1e-1] }\n\
          train.batch_size = { int_uniform = [16, 64] }\nmodel.activation = { choice = ['relu', { kind = 'elu' }] }\n\
          'model.regularizer.p' = { uniform = [0, 0.5] }\n",
+        "sweep.prune = 'asha'\n",
+        "[sweep.prune]\nkind = 'threshold'\nmax = 2\nmonitor = 'valid_loss'\nmin_epochs = 3\n",
     ] {
         accepted(&format!("{HEAD}{text}"));
     }
@@ -196,6 +198,8 @@ fn what_is_wrong_is_refused_at_its_key() {
         ("extends = 3", &["/extends"]),
         // Sweeps.
         ("sweep.sedes = 3", &["/sweep/sedes"]),
+        ("sweep.prune = { kind = 'asha', reduction_factr = 4 }", &["/sweep/prune/reduction_factr"]),
+        ("sweep.union = [{ prune = 'asha' }]", &["/sweep/union/0/prune"]),
         ("sweep.seeds = 0", &["/sweep/seeds"]),
         ("sweep.grid.'optimizer.lr' = [1e-3, 1e-2, -1]", &["/sweep/grid/optimizer.lr/2"]),
         ("sweep.grid.'optimizer.lr' = 1e-3", &["/sweep/grid/optimizer.lr"]),
@@ -413,6 +417,12 @@ fn the_schema_knows_the_ranges_of_the_program() {
         ("scheduler", "{ kind = 'step', step_size = 1, gamma = 0 }"),
         ("scheduler", "{ kind = 'cosine', t_max = 0 }"),
         ("scheduler", "{ kind = 'cosine', eta_min = -1 }"),
+        ("sweep.prune", "{ kind = 'asha', reduction_factor = 1 }"),
+        ("sweep.prune", "{ kind = 'asha', min_epochs = 0 }"),
+        ("sweep.prune", "{ kind = 'median', every = 0 }"),
+        ("sweep.prune", "{ kind = 'median', min_runs = 0 }"),
+        ("sweep.prune", "{ kind = 'median', max = 1 }"),
+        ("sweep.prune", "'hyperband'"),
         ("train.epochs", "-1"),
         ("train.batch_size", "0"),
         ("train.accumulate", "0"),
@@ -493,6 +503,12 @@ fn keys_are_explained_in_words() {
         "train.early_stopping.monitor",
         "sweep.seeds",
         "sweep.grid",
+        "sweep.prune",
+        "sweep.prune.kind",
+        "sweep.prune.monitor",
+        "sweep.prune.min_epochs",
+        "sweep.prune.reduction_factor",
+        "sweep.prune.max",
     ] {
         let doc = schema::describe(&KeyPath::parse(key)).unwrap_or_else(|| panic!("{key}"));
         let schema::KeyDoc { meaning, kind_of_value, default, kinds } = doc;

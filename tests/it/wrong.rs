@@ -247,6 +247,30 @@ fn the_rest_of_the_sweep() {
 }
 
 #[test]
+fn rules_by_which_runs_stop() {
+    let prune = |text: &str| Case::new(&format!("\n[sweep.prune]\n{text}\n"));
+    prune("min_epochs = 2").points_at("rule_without_a_kind", &["a.toml:7:1"]);
+    prune("kind = \"hyperband\"").points_at("kind_of_a_rule", &["a.toml:8:8"]);
+    prune("kind = \"asha\"\nreduction_factr = 4").points_at("key_of_a_rule", &["a.toml:9:1"]);
+    prune("kind = \"asha\"\nmin_epoch = 4").points_at("key_of_every_rule", &["a.toml:9:1"]);
+    prune("kind = \"median\"\nmax = 4").points_at("key_of_another_rule", &["a.toml:9:1"]);
+    prune("kind = \"asha\"\nreduction_factor = 1\nmin_epochs = 0")
+        .points_at("numbers_of_a_rule", &["a.toml:9:20", "a.toml:10:14"]);
+    prune("kind = \"threshold\"").points_at("threshold_without_an_end", &["a.toml:7:1"]);
+    prune("kind = \"threshold\"\nmax = 1\nmin = 2").points_at("threshold_of_nothing", &["a.toml:10:7"]);
+    prune("kind = \"asha\"\nmonitor = \"valid_acuracy\"").points_at("column_of_a_rule", &["a.toml:9:11"]);
+    Case::new("\n[sweep.prune]\nkind = \"asha\"\n[sweep.grid]\n\"train.monitor\" = [\"valid_loss\", \"valid_accuracy\"]\n")
+        .points_at("runs_that_watch_different_columns", &["a.toml:7:1"]);
+    Case::new("\n[sweep.prune]\nkind = \"asha\"\nmin_epochs = \"2\"\n")
+        .points_at("type_in_a_rule", &["a.toml:9:14"]);
+    Case::new("\n[[sweep.union]]\nprune = \"asha\"\n").points_at("rule_in_a_union", &["a.toml:8:1"]);
+    Case::new("")
+        .flags(&["-s", "sweep.prune={ kind = 'asha', every = 2 }"])
+        .points_at("rule_in_a_flag", &["--set:1:30"]);
+    Case::new("\n[sweep.grid]\n\"sweep.prune.kind\" = [\"asha\"]\n").points_at("swept_rule", &["a.toml:8:1"]);
+}
+
+#[test]
 fn layers() {
     Case::whole("extends = \"base.toml\"\n")
         .file("base.toml", &format!("{HEAD}\n[train]\nepoch = 3\n"))

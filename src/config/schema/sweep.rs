@@ -138,7 +138,7 @@ fn prune() -> Value {
         prune.remove("$schema");
         prune.remove("required");
     }
-    described("By which rule runs stop before their last epoch; the others are not hurried.", prune)
+    described("By which rule runs stop before their last epoch.", prune)
 }
 
 fn seeds() -> Value {

@@ -16,8 +16,7 @@ use crate::setting::Problems;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AshaConfig {
-    /// The part of the runs that goes on at a rung is 1 in so many, and each rung has so many times the epochs of the one
-    /// before.
+    /// Of so many runs at a rung one goes on, and each rung has so many times the epochs of the one before.
     #[schemars(range(min = 2))]
     pub reduction_factor: usize,
 }
