@@ -145,7 +145,7 @@ fn parts(data: &[u8]) -> Vec<(&[u8], &[u8])> {
 
 /// The files of one run by themselves.
 fn read(entry: &RunEntry) {
-    let (_, _, _) = (entry.failure(), entry.is_copy(), entry.require_checkpoint().is_ok());
+    let (_, _, _) = (entry.reason(), entry.is_copy(), entry.require_checkpoint().is_ok());
     told(entry.monitor());
     told(entry.timing());
     told(entry.checked_metrics());
