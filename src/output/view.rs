@@ -51,10 +51,16 @@ pub fn comparison(comparison: &Comparison) -> Table {
     columns.extend(tests.iter().map(|name| Column::spread(format!("test_{name}"))));
     columns.extend(metrics.iter().map(Column::spread));
     columns.extend([Column::spread("epoch"), Column::spread("seconds")]);
-    let (failed, unfinished) =
-        (groups.iter().any(|group| group.failed > 0), groups.iter().any(|group| group.unfinished > 0));
-    columns.extend(failed.then(|| Column::number("failed")));
-    columns.extend(unfinished.then(|| Column::number("unfinished")));
+    // What there is none of has no column.
+    type Count = fn(&Group) -> usize;
+    let counts: [(&str, Count); 3] = [
+        ("failed", |group| group.failed),
+        ("stopped", |group| group.stopped),
+        ("unfinished", |group| group.unfinished),
+    ];
+    let counts: Vec<_> =
+        counts.into_iter().filter(|(_, count)| groups.iter().any(|group| count(group) > 0)).collect();
+    columns.extend(counts.iter().map(|(name, _)| Column::number(*name)));
     let mut table = Table::new(columns);
     for group in groups {
         let mut cells: Vec<Cell> = comparison.keys.iter().map(|key| setting(group, key)).collect();
@@ -62,8 +68,7 @@ pub fn comparison(comparison: &Comparison) -> Table {
         cells.extend(tests.iter().map(|name| Cell::of(group.test.get(*name).copied(), Cell::Spread)));
         cells.extend(metrics.iter().map(|name| Cell::of(group.metrics.get(name).copied(), Cell::Spread)));
         cells.extend([Cell::of(group.epoch, Cell::Spread), Cell::of(group.seconds, Cell::Spread)]);
-        cells.extend(failed.then_some(Cell::Count(group.failed)));
-        cells.extend(unfinished.then_some(Cell::Count(group.unfinished)));
+        cells.extend(counts.iter().map(|(_, count)| Cell::Count(count(group))));
         table.push(cells);
     }
     table.without_empty_columns()

@@ -57,7 +57,9 @@ pub struct Group {
     pub n: usize,
     /// Failed and diverged runs.
     pub failed: usize,
-    /// Running, interrupted and stopped runs.
+    /// Runs that a rule of `sweep.prune` stopped.
+    pub stopped: usize,
+    /// Running and interrupted runs.
     pub unfinished: usize,
     /// The metrics of the best epoch, by column.
     pub metrics: IndexMap<String, Spread>,
@@ -290,7 +292,8 @@ fn summary(members: &[&Subject<'_>], keys: &IndexSet<String>, test: bool) -> Gro
         settings,
         n: count(&[Status::Completed]),
         failed: count(&[Status::Failed, Status::Diverged]),
-        unfinished: count(&[Status::Running, Status::Interrupted, Status::Stopped]),
+        stopped: count(&[Status::Stopped]),
+        unfinished: count(&[Status::Running, Status::Interrupted]),
         metrics: spreads(best().flat_map(|row| row.values.iter().map(|(name, value)| (name, *value)))),
         epoch: Spread::of(best().map(|row| row.epoch as f64)),
         seconds: Spread::of(completed().map(|record| record.seconds)),
