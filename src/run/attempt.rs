@@ -97,10 +97,14 @@ impl Scheduler<'_> {
 
 /// The run's folder as it stands under the lock: where it was planned, or where another process has begun it.
 fn find(task: &Task, experiment_dir: &Path, claimed: Option<String>) -> Result<Option<RunEntry>> {
-    let is_this = |entry: &RunEntry| entry.record.id == task.spec.id;
+    // A record that cannot be read does not say whose it is; who claimed the folder knows.
+    let is_claimed = |entry: &RunEntry| claimed.as_ref() == Some(&entry.name);
+    let is_this = |entry: &RunEntry| {
+        entry.record.id == task.spec.id || entry.record.id.is_empty() && is_claimed(entry)
+    };
     let mut entry = RunEntry::load(&task.dir)?.filter(is_this);
     if entry.is_none()
-        && let Some(name) = claimed
+        && let Some(name) = &claimed
     {
         entry = RunEntry::load(&experiment_dir.join(name))?.filter(is_this);
     }

@@ -107,7 +107,9 @@ impl Plan {
             let refusal = Refusal { reason: error.to_string(), blame: Some(Blame::File(path)) };
             return Err(refused(IndexMap::from([(refusal, hit)]), &written, expansion.drafts.len()));
         }
-        let mut names = Names::new(entries.iter().map(|entry| entry.name.clone()));
+        // A folder whose record is damaged is that of the run that its name speaks of.
+        let named = entries.iter().filter(|entry| !entry.record.id.is_empty());
+        let mut names = Names::new(named.map(|entry| entry.name.clone()));
         let mut specifier = Specifier::new(library);
         let mut absent: IndexMap<Refusal, Vec<String>> = IndexMap::new();
         let mut seen = HashSet::new();

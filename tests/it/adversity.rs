@@ -162,3 +162,23 @@ fn a_clock_that_was_set_back_confuses_nobody() {
     workplace.run(&["gc", "--status", "completed", "--older-than", "1d"]);
     assert!(run_folders(&workplace.path().join("runs/small")).len() == 1);
 }
+
+#[test]
+fn a_damaged_record_is_told_and_the_run_trained_again_in_its_place() {
+    let workplace = Workplace::new();
+    workplace.write("two.toml", format!("{SMALL}\n[sweep]\nseeds = 2\n"));
+    workplace.run(&["run", "two.toml", "-q"]);
+    let runs = workplace.runs("two");
+    let before = crate::workplace::deterministic(&runs[0]);
+    let untouched = record(&runs[1]);
+    let whole = fs::read_to_string(runs[0].join("run.json")).unwrap();
+    fs::write(runs[0].join("run.json"), &whole[..whole.len() / 2]).unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&workplace.run(&["list", "--json"])).unwrap();
+    let row = &listed.as_array().unwrap().iter().find(|row| row["status"] == "failed").unwrap();
+    assert!(row["reason"].as_str().unwrap().contains("not a run's record"), "{row}");
+    workplace.run(&["run", "two.toml", "-q"]);
+    assert_eq!(workplace.runs("two"), runs, "it has its folder");
+    assert_eq!(crate::workplace::deterministic(&runs[0]), before);
+    assert_eq!(record(&runs[0])["status"], "completed");
+    assert_eq!(record(&runs[1]), untouched);
+}
