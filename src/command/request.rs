@@ -123,11 +123,13 @@ fn stand(plans: &[Plan], ended: &[Ended]) -> Standing {
     let untouched = untouched.map(|run| match run.action {
         Action::Skip => Status::Completed,
         Action::Leave => Status::Diverged,
+        Action::Stop => Status::Stopped,
         Action::Train | Action::Resume | Action::Wait => Status::Interrupted,
     });
     for status in ended.iter().map(|run| run.status).chain(untouched) {
         match status {
-            Status::Completed | Status::Stopped => standing.completed += 1,
+            Status::Completed => standing.completed += 1,
+            Status::Stopped => {}
             Status::Failed | Status::Diverged => standing.failed += 1,
             Status::Interrupted | Status::Running => standing.left += 1,
         }
@@ -195,6 +197,7 @@ fn opening(plans: &[Plan], device: &str) -> String {
             (Action::Resume, "to resume"),
             (Action::Wait, "trained by another process"),
             (Action::Skip, "completed before"),
+            (Action::Stop, "stopped by sweep.prune before"),
             (Action::Leave, "diverged before (--force trains them again)"),
         ] {
             let count = count(action);

@@ -99,9 +99,8 @@ impl Scheduler<'_> {
 fn find(task: &Task, experiment_dir: &Path, claimed: Option<String>) -> Result<Option<RunEntry>> {
     // A record that cannot be read does not say whose it is; who claimed the folder knows.
     let is_claimed = |entry: &RunEntry| claimed.as_ref() == Some(&entry.name);
-    let is_this = |entry: &RunEntry| {
-        entry.record.id == task.spec.id || entry.record.id.is_empty() && is_claimed(entry)
-    };
+    let is_this =
+        |entry: &RunEntry| entry.record.id == task.spec.id || entry.record.id.is_empty() && is_claimed(entry);
     let mut entry = RunEntry::load(&task.dir)?.filter(is_this);
     if entry.is_none()
         && let Some(name) = &claimed

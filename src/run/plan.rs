@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::fit::{Blame, Refusal, blamed, fit};
 use super::library::Library;
 use super::name::Names;
+use super::race;
 use super::selection::Selection;
 use super::spec::{RunSpec, Specifier};
 use super::task::Task;
@@ -31,6 +32,8 @@ pub enum Action {
     Skip,
     /// It diverged, and would again; only `--force` trains it.
     Leave,
+    /// A rule of `sweep.prune` has stopped it, and would again; a looser one lets it go on.
+    Stop,
     /// Another process trains it now; what is left when that ends is decided then.
     Wait,
 }
@@ -41,13 +44,18 @@ impl Action {
         matches!(self, Self::Train | Self::Resume | Self::Wait)
     }
 
+    /// Whether there can be something to train: a rule may decide otherwise once others have got on.
+    pub fn may_train(self) -> bool {
+        self.is_work() || self == Self::Stop
+    }
+
     /// The word in the table of `runner plan`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Resume => "resume",
             Self::Skip => "skip",
-            Self::Leave => "leave",
+            Self::Leave | Self::Stop => "leave",
             Self::Wait => "wait",
         }
     }
@@ -147,7 +155,11 @@ impl Plan {
             equal => notes.push(format!("{equal} combinations equal others and are no runs of their own")),
         }
         let (runs, others, prune) = (planned, Vec::new(), experiment.prune().cloned().map(Arc::new));
-        Ok(Self { experiment: name, dir, runs, others, prune, notes, seconds_per_epoch, written })
+        let mut plan = Self { experiment: name, dir, runs, others, prune, notes, seconds_per_epoch, written };
+        if !force {
+            plan.leave_stopped()?;
+        }
+        Ok(plan)
     }
 
     /// Reads the data of every run that is to be trained and refuses what does not fit it.
@@ -160,7 +172,7 @@ impl Plan {
         // One message a cause, with the runs that it hits.
         let mut failed: IndexMap<Refusal, Vec<String>> = IndexMap::new();
         for run in &self.runs {
-            if !run.action.is_work() {
+            if !run.action.may_train() {
                 prepared.push(None);
                 continue;
             }
@@ -174,6 +186,16 @@ impl Plan {
             }
         }
         if failed.is_empty() { Ok(prepared) } else { Err(refused(failed, &self.written, self.runs.len())) }
+    }
+
+    /// Under a rule, runs that it has stopped are left as they are if it would again.
+    fn leave_stopped(&mut self) -> Result<()> {
+        for index in race::stopped(self)? {
+            if self.runs[index].status == Some(Status::Stopped) {
+                self.runs[index].action = Action::Stop;
+            }
+        }
+        Ok(())
     }
 
     /// Leaves the runs that are meant.

@@ -19,6 +19,8 @@ struct Runner<'a> {
     run: &'a PlannedRun,
     /// What is trained of it, if this request may.
     task: Option<Task>,
+    /// Whether it can get on.
+    is_open: bool,
     /// What was recorded before does not count: it is trained from the start.
     is_fresh: bool,
     /// It failed in this request, or does not get on.
@@ -46,33 +48,38 @@ impl<'a> Race<'a> {
             tasks.extract_if(.., is_own).map(|task| (task.spec.id.clone(), task)).collect();
         let runners = plan.all().into_iter().map(|run| {
             let task = own.remove(&run.spec.id).map(|task| Task { prune: Some(Arc::clone(&rule)), ..task });
-            let is_fresh = task.as_ref().is_some_and(|task| task.force);
-            Runner { run, task, is_fresh, is_lost: false, asked: None, values: Vec::new(), status: None }
+            Runner::new(run, task)
         });
         Some(Self { plan, runners: runners.collect(), rule })
+    }
+
+    /// What the rule says of each runner as they stand; none of those that run elsewhere.
+    fn verdicts(&mut self) -> Result<Vec<(&mut Runner<'a>, Verdict)>> {
+        for runner in &mut self.runners {
+            runner.look(self.plan, &self.rule)?;
+        }
+        // Who has nothing recorded and is not to be trained here runs elsewhere: nobody waits for it.
+        let racing = |runner: &&mut Runner<'_>| runner.is_open || runner.status.is_some();
+        let racing: Vec<&mut Runner<'a>> = self.runners.iter_mut().filter(racing).collect();
+        let own = racing.first().map(|runner| runner.run.spec.config.train.monitor());
+        let Some(monitored) = own.and_then(|own| Monitored::of(self.rule.column(own))) else {
+            return Ok(Vec::new());
+        };
+        let standings: Vec<Standing<'_>> = racing.iter().map(|runner| runner.standing()).collect();
+        let verdicts = self.rule.verdicts(monitored, &standings);
+        Ok(racing.into_iter().zip(verdicts).collect())
     }
 
     /// The next leg of every run that goes on; those that the rule stops are stopped and added to `results`.
     ///
     /// None is left when the race is over.
     pub fn legs(&mut self, scheduler: &Scheduler<'_>, results: &mut Vec<Ended>) -> Result<Vec<Task>> {
-        for runner in &mut self.runners {
-            runner.look(self.plan, &self.rule)?;
-        }
-        // Who has nothing recorded and is not to be trained here runs elsewhere: nobody waits for it.
-        let racing = |runner: &&mut Runner<'_>| runner.task.is_some() || runner.status.is_some();
-        let mut racing: Vec<&mut Runner<'_>> = self.runners.iter_mut().filter(racing).collect();
-        let Some(own) = racing.first().map(|runner| runner.run.spec.config.train.monitor()) else {
-            return Ok(Vec::new());
-        };
-        let Some(monitored) = Monitored::of(self.rule.column(own)) else { return Ok(Vec::new()) };
-        let standings: Vec<Standing<'_>> = racing.iter().map(|runner| runner.standing()).collect();
-        let verdicts = self.rule.verdicts(monitored, &standings);
+        let plan = self.plan;
         let mut legs = Vec::new();
-        for (runner, verdict) in racing.iter_mut().zip(verdicts) {
+        for (runner, verdict) in self.verdicts()? {
             match verdict {
                 Verdict::Train { until } => legs.extend(runner.leg(until, scheduler)),
-                Verdict::Stop { reason, .. } => results.extend(runner.stop(&reason, self.plan, scheduler)?),
+                Verdict::Stop { reason, .. } => results.extend(runner.stop(&reason, plan, scheduler)?),
                 Verdict::Wait | Verdict::Over => {}
             }
         }
@@ -83,6 +90,7 @@ impl<'a> Race<'a> {
     pub fn note(&mut self, ended: &[Ended]) {
         let failed: HashSet<&str> = ended
             .iter()
+            .filter(|run| run.experiment == self.plan.experiment)
             .filter(|run| matches!(run.status, Status::Failed | Status::Diverged))
             .map(|run| run.id.as_str())
             .collect();
@@ -92,7 +100,26 @@ impl<'a> Race<'a> {
     }
 }
 
-impl Runner<'_> {
+/// The runs of a plan, by their index, that its rule would stop as they stand.
+pub(super) fn stopped(plan: &Plan) -> Result<Vec<usize>> {
+    let Some(rule) = plan.prune.clone() else { return Ok(Vec::new()) };
+    let mut runners: Vec<Runner<'_>> = plan.runs.iter().map(|run| Runner::new(run, None)).collect();
+    for runner in &mut runners {
+        runner.is_open = runner.run.action.may_train();
+    }
+    let mut race = Race { plan, rule, runners };
+    let verdicts = race.verdicts()?;
+    let stopped = verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Stop { .. }));
+    Ok(stopped.map(|(runner, _)| runner.run.position).collect())
+}
+
+impl<'a> Runner<'a> {
+    fn new(run: &'a PlannedRun, task: Option<Task>) -> Self {
+        let (is_open, is_fresh) = (task.is_some(), task.as_ref().is_some_and(|task| task.force));
+        let (values, asked, status) = (Vec::new(), None, None);
+        Self { run, task, is_open, is_fresh, is_lost: false, asked, values, status }
+    }
+
     /// Reads what is recorded.
     fn look(&mut self, plan: &Plan, rule: &PruneConfig) -> Result<()> {
         if self.is_fresh {
@@ -112,7 +139,7 @@ impl Runner<'_> {
         let state = match self.status {
             _ if self.is_lost => State::Lost,
             Some(Status::Completed) if !self.is_fresh => State::Over,
-            _ if self.task.is_some() => State::Open,
+            _ if self.is_open => State::Open,
             Some(Status::Failed | Status::Diverged) => State::Lost,
             _ => State::Over,
         };
@@ -142,6 +169,7 @@ impl Runner<'_> {
         let Some(task) = self.task.take() else { return Ok(None) };
         let spec = &task.spec;
         let ended = Ended {
+            experiment: plan.experiment.clone(),
             name: spec.name.clone(),
             id: spec.id.clone(),
             status: Status::Stopped,
@@ -169,7 +197,8 @@ impl Scheduler<'_> {
     pub fn carry_out(&self, plans: &[Plan], mut tasks: Vec<Task>) -> Result<Vec<Ended>> {
         let mut races: Vec<Race<'_>> = plans.iter().filter_map(|plan| Race::new(plan, &mut tasks)).collect();
         let mut results: Vec<Ended> = Vec::new();
-        let mut waiting: HashMap<String, Ended> = HashMap::new();
+        let mut last: HashMap<(String, String), Ended> = HashMap::new();
+        let key = |run: &Ended| (run.experiment.clone(), run.id.clone());
         loop {
             for race in &mut races {
                 tasks.extend(race.legs(self, &mut results)?);
@@ -185,17 +214,17 @@ impl Scheduler<'_> {
             // A disk that takes nothing more ends everything.
             let is_over = ended.len() < asked;
             for run in ended {
-                waiting.insert(run.id.clone(), run);
+                last.insert(key(&run), run);
             }
             if is_over {
                 break;
             }
         }
         for run in &results {
-            waiting.remove(&run.id);
+            last.remove(&key(run));
         }
-        let mut last: Vec<Ended> = waiting.into_values().collect();
-        last.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut last: Vec<Ended> = last.into_values().collect();
+        last.sort_by(|a, b| (&a.experiment, &a.name).cmp(&(&b.experiment, &b.name)));
         results.extend(last);
         Ok(results)
     }

@@ -1,5 +1,6 @@
 //! Many runs on a number of slots.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::machine::Machine;
 use super::queue::{Next, Queue, Queued};
 use super::retry::again;
 use super::task::{Ended, Task};
+use crate::Error;
 use crate::device::DeviceConfig;
 use crate::store::{Failure, Status};
 use crate::train::event::Observer;
@@ -95,7 +97,7 @@ impl Scheduler<'_> {
                 Next::Take(mut queued) => {
                     drop(state);
                     queued.attempts += 1;
-                    let attempt = self.attempt(&queued.task, device);
+                    let attempt = self.guarded(&queued.task, device);
                     state = locked(shared);
                     self.settle(*queued, attempt, &mut state);
                     changed.notify_all();
@@ -104,16 +106,28 @@ impl Scheduler<'_> {
         }
     }
 
+    /// A slot that is lost would be waited for for ever: whatever panics around a run is a failure of it.
+    fn guarded(&self, task: &Task, device: DeviceConfig) -> Attempt {
+        catch_unwind(AssertUnwindSafe(|| self.attempt(task, device))).unwrap_or_else(|_| {
+            let reason = Error::Bug("panicked around the run".into()).to_string();
+            Attempt::Failed(Failed { class: Failure::Panicked, reason })
+        })
+    }
+
     /// What an attempt means for its task and for the others.
-    fn settle(&self, queued: Queued, attempt: Attempt, state: &mut Shared) {
-        let spec = &queued.task.spec;
+    fn settle(&self, mut queued: Queued, attempt: Attempt, state: &mut Shared) {
+        let Task { spec, experiment, .. } = &queued.task;
         let ended = |status, trained, failure| {
-            let (name, id) = (spec.name.clone(), spec.id.clone());
+            let (experiment, name, id) = (experiment.clone(), spec.name.clone(), spec.id.clone());
             let waits = status == Status::Interrupted && !self.halt.asked();
-            Ended { name, id, status, failure, trained, waits }
+            Ended { experiment, name, id, status, failure, trained, waits }
         };
         let ended = match attempt {
-            Attempt::Held => return state.queue.wait(queued, Instant::now()),
+            Attempt::Held => {
+                // What the other process makes of it counts, even if everything was to be trained again.
+                queued.task.force = false;
+                return state.queue.wait(queued, Instant::now());
+            }
             Attempt::Left(status) => ended(status, false, None),
             Attempt::Trained(status) => ended(status, true, None),
             Attempt::Failed(failed) => {

@@ -32,6 +32,8 @@ pub struct Task {
 /// What became of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
+    /// The experiment's name.
+    pub experiment: String,
     /// The run's name.
     pub name: String,
     /// Its id.
