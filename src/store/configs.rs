@@ -120,7 +120,7 @@ mod tests {
     fn every_run_gets_what_it_would_get_alone() {
         let folder = tempfile::tempdir().unwrap();
         let texts = [Some(CONFIG), Some("seed ="), None, Some("a = [\n[1]\n]"), Some(CONFIG)];
-        let entry = |(number, text): (usize, &Option<&str>)| {
+        let entry = |(number, text): (usize, Option<&str>)| {
             let dir = folder.path().join(number.to_string());
             std::fs::create_dir_all(&dir).unwrap();
             if let Some(text) = text {
@@ -129,7 +129,7 @@ mod tests {
             let (experiment, name) = (String::new(), number.to_string());
             RunEntry { dir, experiment, name, record: crate::store::RunRecord::default() }
         };
-        let entries: Vec<RunEntry> = texts.iter().enumerate().map(entry).collect();
+        let entries: Vec<RunEntry> = texts.into_iter().enumerate().map(entry).collect();
         let found = configs(&entries.iter().collect::<Vec<_>>());
         for (entry, found) in entries.iter().zip(found) {
             match (entry.config(), found) {
