@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn list_names_runs_their_status_and_failures() {
         insta::assert_snapshot!(list(&report::list(&entries()), true).text(None), @"
-        run              status     epochs  best  valid_loss  valid_accuracy        time  failure
+        run              status     epochs  best  valid_loss  valid_accuracy        time  reason
         ─────────────────────────────────────────────────────────────────────────────────────────────────────────
         p=0,seed=42-1    completed      20    17      0.4123          0.8969  1 min 15 s
         p=0,seed=43-2    completed      20    17      0.4321          0.8920  1 min 15 s

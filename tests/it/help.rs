@@ -2,8 +2,9 @@
 
 use crate::workplace::Workplace;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "run",
+    "resume",
     "plan",
     "list",
     "compare",
