@@ -79,12 +79,12 @@ enum Begun {
     /// Everything that a file describes.
     File(PathBuf),
     /// A run that no file describes.
-    Copy(RunEntry),
+    Copy(Box<RunEntry>),
 }
 
 fn newest(runs: &RunsDir) -> Result<Begun> {
     let run = store::resolve(runs, None, "last")?;
-    if run.is_copy() { Ok(Begun::Copy(run)) } else { kept(runs, &run.experiment) }
+    if run.is_copy() { Ok(Begun::Copy(Box::new(run))) } else { kept(runs, &run.experiment) }
 }
 
 /// The experiment's own file, or that of a single run.
@@ -93,7 +93,7 @@ fn begun(runs: &RunsDir, target: &str) -> Result<Begun> {
         return kept(runs, target);
     }
     let run = store::resolve(runs, None, target)?;
-    Ok(if run.is_copy() { Begun::Copy(run) } else { Begun::File(run.dir.join(layout::CONFIG)) })
+    Ok(if run.is_copy() { Begun::Copy(Box::new(run)) } else { Begun::File(run.dir.join(layout::CONFIG)) })
 }
 
 fn kept(runs: &RunsDir, experiment: &str) -> Result<Begun> {

@@ -31,6 +31,9 @@ pub fn list(rows: &[ListRow], for_people: bool) -> Table {
     if for_people { table.without_empty_columns() } else { table }
 }
 
+/// How many runs of a group stand in some way.
+type Count = fn(&Group) -> usize;
+
 /// `runner compare`, one experiment.
 pub fn comparison(comparison: &Comparison) -> Table {
     let groups = &comparison.groups;
@@ -52,7 +55,6 @@ pub fn comparison(comparison: &Comparison) -> Table {
     columns.extend(metrics.iter().map(Column::spread));
     columns.extend([Column::spread("epoch"), Column::spread("seconds")]);
     // What there is none of has no column.
-    type Count = fn(&Group) -> usize;
     let counts: [(&str, Count); 3] = [
         ("failed", |group| group.failed),
         ("stopped", |group| group.stopped),

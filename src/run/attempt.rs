@@ -37,7 +37,7 @@ impl Scheduler<'_> {
         let key = lock_key(&task.spec.id, &task.spec.name);
         let Some(mut lock) = RunLock::try_acquire(experiment_dir, &key)? else { return Ok(Attempt::Held) };
         let mut task = task.clone();
-        let entry = find(&task, experiment_dir, lock.claimed())?;
+        let entry = find(&task, experiment_dir, lock.claimed().as_deref())?;
         if let Some(entry) = &entry {
             task.dir.clone_from(&entry.dir);
         }
@@ -96,14 +96,14 @@ impl Scheduler<'_> {
 }
 
 /// The run's folder as it stands under the lock: where it was planned, or where another process has begun it.
-fn find(task: &Task, experiment_dir: &Path, claimed: Option<String>) -> Result<Option<RunEntry>> {
+fn find(task: &Task, experiment_dir: &Path, claimed: Option<&str>) -> Result<Option<RunEntry>> {
     // A record that cannot be read does not say whose it is; who claimed the folder knows.
-    let is_claimed = |entry: &RunEntry| claimed.as_ref() == Some(&entry.name);
+    let is_claimed = |entry: &RunEntry| claimed == Some(entry.name.as_str());
     let is_this =
         |entry: &RunEntry| entry.record.id == task.spec.id || entry.record.id.is_empty() && is_claimed(entry);
     let mut entry = RunEntry::load(&task.dir)?.filter(is_this);
     if entry.is_none()
-        && let Some(name) = &claimed
+        && let Some(name) = claimed
     {
         entry = RunEntry::load(&experiment_dir.join(name))?.filter(is_this);
     }

@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn a_limit_and_a_call_end_the_runs() {
         assert!(!Halt::default().asked());
-        assert!(!Halt::new(Interrupt::default(), Some(Duration::from_mins(60))).asked());
+        assert!(!Halt::new(Interrupt::default(), Some(Duration::from_hours(1))).asked());
         assert!(!Halt::new(Interrupt::default(), Some(Duration::MAX)).asked());
         let late = Halt::new(Interrupt::default(), Some(Duration::ZERO));
         assert!(late.asked() && late.is_late());

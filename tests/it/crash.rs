@@ -111,6 +111,7 @@ impl Harness {
         self.rounds += 1;
     }
 
+    #[expect(clippy::print_stdout, reason = "with --nocapture the counts are told")]
     fn tell(&self, what: &str) {
         let Self { kills, stops, rounds, .. } = self;
         println!("{what}: {kills} kills, {rounds} sweeps completed, {stops} looks at `list`");
