@@ -38,7 +38,7 @@ impl From<EndStatus> for Status {
 #[command(after_help = "\
 Nothing is removed without --yes: first the list of what would go. Runs that are trained now are left alone.
   runner gc --keep-best 3                   checkpoints of all but the 3 best of each experiment
-  runner gc --last --older-than 7d          what only a resume would read, after a week
+  runner gc --last --older-than 7d          what only rerun --continue would read, after a week
   runner gc sweep --status failed,diverged  folders of runs that came to nothing")]
 pub struct GcArgs {
     /// Experiments [default: all]
@@ -51,7 +51,7 @@ pub struct GcArgs {
     /// Remove the whole folders of runs that stand so: completed, failed, diverged, interrupted, stopped
     #[arg(long, value_name = "STATUS,…", value_delimiter = ',', hide_possible_values = true)]
     pub status: Vec<EndStatus>,
-    /// Remove last.safetensors of completed runs, which are never resumed
+    /// Remove last.safetensors of completed runs: only `rerun --continue` would go on from it
     #[arg(long)]
     pub last: bool,
     /// Only of runs that ended longer ago than this, as in 7d, 12h or 30m

@@ -128,7 +128,7 @@ fn portion(policy: &Policy, candidate: &Candidate<'_>, place: Option<&Place>) ->
         return Some((Portion::Checkpoints, format!("--keep-best {kept}: {rank} of {of} by {column}")));
     }
     (policy.last && last.is_some())
-        .then(|| (Portion::Last, "--last: a completed run is never resumed".to_owned()))
+        .then(|| (Portion::Last, "--last: only rerun --continue reads it".to_owned()))
 }
 
 /// The places of the completed runs by their position, among those of one experiment that monitor one metric.
