@@ -36,6 +36,9 @@ impl Scheduler<'_> {
         let experiment_dir = task.dir.parent().unwrap_or(&task.dir);
         let key = lock_key(&task.spec.id, &task.spec.name);
         let Some(mut lock) = RunLock::try_acquire(experiment_dir, &key)? else { return Ok(Attempt::Held) };
+        if !lock.is_enforced() {
+            self.tell_of_no_locks();
+        }
         let mut task = task.clone();
         let entry = find(&task, experiment_dir, lock.claimed().as_deref())?;
         if let Some(entry) = &entry {

@@ -1,7 +1,7 @@
 //! Many runs on a number of slots.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::attempt::Attempt;
@@ -156,6 +156,17 @@ impl Scheduler<'_> {
             state.queue.close();
             self.audience.say("no further run is begun: the disk takes nothing more");
         }
+    }
+
+    /// Once a request.
+    pub(super) fn tell_of_no_locks(&self) {
+        static TOLD: Once = Once::new();
+        TOLD.call_once(|| {
+            self.audience.say(
+                "warning: this file system has no locks: programs that share the folder notice each other by files in \
+                 .locks, and that one is gone only after a minute",
+            );
+        });
     }
 
     fn tell_of_waiting(&self, state: &mut Shared) {

@@ -6,8 +6,9 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use super::heartbeat::{Heartbeat, is_fresh};
 use super::{file, layout};
 use crate::{Error, Result};
 
@@ -20,7 +21,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct RunLock {
     file: File,
-    enforced: bool,
+    /// Where the file system has no locks.
+    heartbeat: Option<Heartbeat>,
 }
 
 /// What the lock of a run is called: its id. A copy (`<name>~2`) has the original's id, and a lock of its own.
@@ -45,11 +47,14 @@ impl RunLock {
             .map_err(Error::io("open the lock", &path))?;
         for attempt in 1.. {
             match file.try_lock() {
-                Ok(()) => return Ok(Some(Self { file, enforced: true })),
+                Ok(()) => return Ok(Some(Self { file, heartbeat: None })),
                 Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => break,
                 // `flock` on an open file fails for no other reason than that the file system has no locks.
-                Err(TryLockError::Error(_)) => return Ok(Some(Self { file, enforced: false })),
+                Err(TryLockError::Error(_)) => {
+                    let heartbeat = Heartbeat::start(&owner_path(&path), SystemTime::now())?;
+                    return Ok(heartbeat.map(|heartbeat| Self { file, heartbeat: Some(heartbeat) }));
+                }
             }
         }
         Ok(None)
@@ -75,10 +80,16 @@ impl RunLock {
         &self.file
     }
 
-    /// Whether others are really kept out: some network file systems have no locks.
+    /// Whether the system keeps others out: some network file systems have no locks, and owners there are told by
+    /// files that they write anew every few seconds.
     pub fn is_enforced(&self) -> bool {
-        self.enforced
+        self.heartbeat.is_none()
     }
+}
+
+/// Where a run's owner says that it is there, for want of a lock.
+fn owner_path(lock: &Path) -> PathBuf {
+    lock.with_extension("owner")
 }
 
 /// Whether some process, this one included, holds the lock of the run `id`; `None` where that cannot be known.
@@ -92,7 +103,7 @@ pub fn is_held(experiment_dir: &Path, id: &str) -> Option<bool> {
     match file.try_lock_shared() {
         Ok(()) => Some(false),
         Err(TryLockError::WouldBlock) => Some(true),
-        Err(TryLockError::Error(_)) => None,
+        Err(TryLockError::Error(_)) => Some(is_fresh(&owner_path(&path), SystemTime::now())),
     }
 }
 

@@ -13,6 +13,7 @@ mod entry;
 mod experiment;
 mod failure;
 pub mod file;
+mod heartbeat;
 mod json;
 pub mod layout;
 mod lock;
