@@ -96,6 +96,10 @@ impl Queue {
         self.held.push_back((now + PATIENCE, queued));
     }
 
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
     /// Nothing more is handed out.
     pub fn close(&mut self) {
         self.is_closed = true;

@@ -151,7 +151,7 @@ impl Scheduler<'_> {
         if self.policy.fail_fast {
             self.halt.ask();
         }
-        if failed.class == Failure::Disk {
+        if failed.class == Failure::Disk && !state.queue.is_closed() {
             // Every other run would fail in the same way, and those in flight need what is left.
             state.queue.close();
             self.audience.say("no further run is begun: the disk takes nothing more");

@@ -23,8 +23,9 @@ use crate::{Error, Result};
 
 /// How often a process looks whether its run is to end.
 const PAUSE: Duration = Duration::from_millis(20);
-/// The last lines of standard error that are kept as the reason of a failure, and what of a line.
-const KEPT_LINES: usize = 20;
+/// The first and the last lines of standard error that are kept as the reason of a failure, and what of a line.
+const FIRST_LINES: usize = 5;
+const LAST_LINES: usize = 15;
 const KEPT_BYTES: u64 = 4096;
 
 /// Descriptors that one child is to inherit must not be seen by another that is started at the same moment.
@@ -52,6 +53,8 @@ impl ProcessExecutor {
     fn spawn(&self, job: &Job<'_>) -> std::io::Result<Child> {
         let mut command = Command::new(&self.program);
         command.arg("worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // What it says at its end is the reason that people read.
+        command.env("RUST_BACKTRACE", "0");
         // Ctrl-C reaches every process of a terminal's group; the run is to end when its sweep says so.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -80,7 +83,7 @@ impl Executor for ProcessExecutor {
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (is_over, over) = std::sync::mpsc::channel();
         let (told, tail) = std::thread::scope(|scope| {
-            let tail = scope.spawn(|| errors.map(last_lines).unwrap_or_default());
+            let tail = scope.spawn(|| errors.map(said_lines).unwrap_or_default());
             let (order, halt) = (&order, job.halt);
             scope.spawn(move || input.map(|input| command(input, order, halt, &over)));
             let told = output.map_or(Ok(None), |output| follow(BufReader::new(output), observer));
@@ -162,9 +165,9 @@ fn hand_out(message: Message, observer: &mut dyn Observer) -> Result<Option<Resu
     Ok(None)
 }
 
-fn last_lines(errors: impl Read) -> Vec<String> {
+fn said_lines(errors: impl Read) -> Vec<String> {
     let mut errors = BufReader::new(errors);
-    let mut lines = VecDeque::new();
+    let (mut first, mut last) = (Vec::new(), VecDeque::new());
     let mut line = Vec::new();
     // A line without an end is taken in pieces, so that no output fills the memory.
     while matches!(errors.by_ref().take(KEPT_BYTES).read_until(b'\n', &mut line), Ok(1..)) {
@@ -173,12 +176,17 @@ fn last_lines(errors: impl Read) -> Vec<String> {
         if text.is_empty() {
             continue;
         }
-        if lines.len() == KEPT_LINES {
-            lines.pop_front();
+        if first.len() < FIRST_LINES {
+            first.push(text);
+            continue;
         }
-        lines.push_back(text);
+        if last.len() == LAST_LINES {
+            last.pop_front();
+        }
+        last.push_back(text);
     }
-    lines.into()
+    first.extend(last);
+    first
 }
 
 /// A process that ended without a word of its own.
@@ -241,15 +249,18 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_complaint_the_end_is_kept() {
+    fn of_a_long_complaint_the_start_and_the_end_are_kept() {
         let lines: Vec<String> = (0..1000).map(|number| format!("line {number}\n")).collect();
         let text = lines.join("\n");
-        let kept = last_lines(text.as_bytes());
-        assert_eq!(kept.len(), KEPT_LINES);
-        assert_eq!(kept.last().unwrap(), "line 999");
+        let kept = said_lines(text.as_bytes());
+        assert_eq!(kept.len(), FIRST_LINES + LAST_LINES);
+        assert_eq!((kept[0].as_str(), kept.last().unwrap().as_str()), ("line 0", "line 999"));
         let endless = vec![b'x'; 100_000];
-        let kept = last_lines(&*endless);
-        assert!(kept.len() <= KEPT_LINES && kept.iter().all(|line| line.len() <= KEPT_BYTES as usize));
+        let kept = said_lines(&*endless);
+        assert!(
+            kept.len() <= FIRST_LINES + LAST_LINES
+                && kept.iter().all(|line| line.len() <= KEPT_BYTES as usize)
+        );
     }
 
     #[test]
