@@ -3,6 +3,7 @@
 //! The display is an [`Audience`]; only a command wires it to the [`Scheduler`].
 
 mod attempt;
+pub mod estimate;
 mod executor;
 mod fit;
 mod halt;
@@ -12,6 +13,7 @@ mod machine;
 mod name;
 mod plan;
 mod predictor;
+mod probe;
 mod queue;
 mod race;
 mod retry;
@@ -30,6 +32,7 @@ pub use library::Library;
 pub use machine::Machine;
 pub use plan::{Action, Plan, PlannedRun};
 pub use predictor::Predictor;
+pub use probe::{Expectation, STEPS as PROBED_STEPS, makespan, probe};
 pub use scheduler::{Audience, Policy, Scheduler, slots};
 pub use selection::Selection;
 pub use spec::RunSpec;

@@ -57,17 +57,8 @@ impl ThreadExecutor {
 impl Executor for ThreadExecutor {
     fn execute(&self, job: Job<'_>, observer: &mut dyn Observer) -> Result<Outcome, Failed> {
         let threads = job.threads;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .stack_size(STACK_BYTES)
-            .build()
-            .map_err(|error| Error::Environment(format!("failed to start threads: {error}")))?;
-        let attempt = pool.install(|| {
-            catch_unwind(AssertUnwindSafe(|| {
-                kernel::set_threads(threads);
-                self.carry_out(job, observer)
-            }))
-        });
+        let attempt =
+            with_threads(threads, || catch_unwind(AssertUnwindSafe(|| self.carry_out(job, observer))))?;
         match attempt {
             Ok(outcome) => Ok(outcome?),
             Err(panic) => {
@@ -76,6 +67,19 @@ impl Executor for ThreadExecutor {
             }
         }
     }
+}
+
+/// Does `work` where kernels have so many threads and deep models the stack that they need.
+pub(in crate::run) fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Result<R> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .stack_size(STACK_BYTES)
+        .build()
+        .map_err(|error| Error::Environment(format!("failed to start threads: {error}")))?;
+    Ok(pool.install(|| {
+        kernel::set_threads(threads);
+        work()
+    }))
 }
 
 /// The tensors of the last checkpoint; a damaged one costs the epochs in it, not the run.
