@@ -142,6 +142,34 @@ pub fn limit_candle_threads() {
     }
 }
 
+/// The bytes that runs can still take: of a GPU its own memory, else that of the machine, or of the control group (a
+/// container, a job of a cluster) where that has less. None where nobody says.
+///
+/// What a control group holds of files is not counted as taken: the system gives that back when it is asked for.
+pub fn free_bytes(device: DeviceConfig) -> Option<u64> {
+    match device.resolve().ok()? {
+        DeviceConfig::Cuda(ordinal) => free_on_gpu(&open_cuda(ordinal).ok()?),
+        DeviceConfig::Auto | DeviceConfig::Cpu => {
+            let kind = sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::everything());
+            let system = sysinfo::System::new_with_specifics(kind).ok()?;
+            let group = system.cgroup_limits().map(|group| group.total_memory.saturating_sub(group.rss));
+            Some(system.available_memory()).filter(|bytes| *bytes > 0).into_iter().chain(group).min()
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn free_on_gpu(device: &Device) -> Option<u64> {
+    let Device::Cuda(device) = device else { return None };
+    let (free, _) = device.cuda_stream().context().mem_get_info().ok()?;
+    Some(free as u64)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn free_on_gpu(_: &Device) -> Option<u64> {
+    None
+}
+
 /// More devices than one machine has.
 const MOST_DEVICES: usize = 64;
 
@@ -219,6 +247,13 @@ mod tests {
         let error = DeviceConfig::Cuda(63).open().unwrap_err();
         assert_eq!(error.exit_code(), crate::error::EXIT_ENVIRONMENT);
         assert!(error.to_string().contains("cuda:63"), "{error}");
+    }
+
+    #[test]
+    fn there_is_some_memory_left() {
+        let free = free_bytes(DeviceConfig::Cpu).unwrap();
+        assert!((1 << 20..1 << 50).contains(&free), "{free}");
+        assert_eq!(free_bytes(DeviceConfig::Cuda(63)), None);
     }
 
     #[test]

@@ -109,6 +109,10 @@ pub struct PlanArgs {
     /// Count every run as still to be trained
     #[arg(long)]
     pub force: bool,
+    /// Take a few steps with every shape of model and batch, and estimate time and memory of each run; writes
+    /// nothing
+    #[arg(long)]
+    pub probe: bool,
     /// Write the runs to a new CSV file, a row a run and a column a swept key; edited, `runner run
     /// EXPERIMENT --rows CSV` trains them
     #[arg(long, value_name = "CSV")]

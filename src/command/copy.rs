@@ -59,6 +59,7 @@ impl Copy {
             until: None,
             prune: None,
             cost: 0.0,
+            bytes: 0,
         };
         let VerbosityArgs { quiet, verbose } = options.verbosity;
         if !quiet {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use super::{overrides, print, render, say, session, width};
 use crate::cli::{FormatArgs, PlanArgs};
 use crate::config::{Experiment, Rows, schema};
-use crate::device::DeviceConfig;
+use crate::data::Prepared;
+use crate::device::{DeviceConfig, free_bytes};
 use crate::error::EXIT_OK;
 use crate::output::number::duration;
 use crate::output::{Cell, Column, Table, axes, pruning};
-use crate::run::{self, Action, Library, Plan, PlannedRun, Selection};
+use crate::run::estimate::in_words;
+use crate::run::{self, Action, Expectation, Library, PROBED_STEPS, Plan, PlannedRun, Selection};
 use crate::setting::KeyPath;
 use crate::store::{RunsDir, Status, json_value};
 use crate::sweep::short_key;
@@ -44,7 +46,8 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     if let Some(path) = &args.save {
         save(path, &keys, &plan)?;
     }
-    let table = table(&plan, &keys, &library, args.format)?;
+    let probed = if args.probe { Some(Probed::new(&plan, &prepared, &slots, args)?) } else { None };
+    let table = table(&plan, &keys, &library, probed.as_ref(), args.format)?;
     if is_text(args.format) && !keys.is_empty() {
         say(&axes::render(&experiment.describe_axes(), width()));
     }
@@ -55,11 +58,14 @@ pub fn execute(args: &PlanArgs) -> Result<u8> {
     }
     let jobs = slots.len();
     if plan.work().next().is_some() {
-        say(&match plan.estimate_seconds(jobs) {
-            Some(seconds) => {
+        say(&match (probed, plan.estimate_seconds(jobs)) {
+            (Some(probed), _) => probed.words(jobs),
+            (None, Some(seconds)) => {
                 format!("about {} with {jobs} at a time, as the completed runs went", duration(seconds))
             }
-            None => "no estimate: no run of it is completed yet".to_owned(),
+            (None, None) => {
+                "no estimate: no run of it is completed yet; --probe times a few steps".to_owned()
+            }
         });
     }
     if let Some(path) = &args.save {
@@ -79,6 +85,46 @@ fn prune(experiment: &Experiment, plan: &Plan) -> Option<String> {
     let own = plan.runs.first()?.spec.config.train.monitor.as_deref().unwrap_or_default();
     let epochs: Vec<usize> = plan.runs.iter().map(|run| run.spec.config.train.epochs).collect();
     Some(pruning::render(rule, rule.column(own), &epochs))
+}
+
+/// What a few steps said of the runs.
+struct Probed {
+    /// Of each run that is to be trained.
+    expected: Vec<Option<Expectation>>,
+    shapes: usize,
+    free: Option<u64>,
+}
+
+impl Probed {
+    fn new(
+        plan: &Plan,
+        prepared: &[Option<Arc<Prepared>>],
+        slots: &[DeviceConfig],
+        args: &PlanArgs,
+    ) -> Result<Self> {
+        let device = slots.first().copied().unwrap_or_default();
+        let threads = usize::from(args.slots.threads);
+        let (expected, shapes) = run::probe(plan, prepared, device, threads)?;
+        Ok(Self { expected, shapes, free: free_bytes(device) })
+    }
+
+    /// Two lines: how long all of it takes, and how much memory the largest runs need at once.
+    fn words(&self, jobs: usize) -> String {
+        let known: Vec<Expectation> = self.expected.iter().flatten().copied().collect();
+        let seconds: Vec<f64> = known.iter().map(|run| run.seconds).collect();
+        let mut bytes: Vec<u64> = known.iter().map(|run| run.bytes).collect();
+        bytes.sort_unstable_by(|a, b| b.cmp(a));
+        let at_once: u64 = bytes.iter().take(jobs).sum();
+        let free = self.free.map(|free| format!(", {} are free", in_words(free))).unwrap_or_default();
+        let shapes = if self.shapes == 1 { "1 shape".to_owned() } else { format!("{} shapes", self.shapes) };
+        format!(
+            "about {} with {jobs} at a time, from {PROBED_STEPS} steps of {shapes}, if none ends early\n\
+             about {} of memory for the {} largest at once, data left out{free}; nothing was written",
+            duration(run::makespan(&seconds, jobs)),
+            in_words(at_once),
+            jobs.min(known.len()),
+        )
+    }
 }
 
 fn devices(plan: &Plan) -> Vec<DeviceConfig> {
@@ -107,7 +153,13 @@ fn save(path: &Path, keys: &[Arc<KeyPath>], plan: &Plan) -> Result<()> {
 }
 
 /// Every run, or the first and the last ones where a person would have to scroll.
-fn table(plan: &Plan, keys: &[Arc<KeyPath>], library: &Library, format: FormatArgs) -> Result<Table> {
+fn table(
+    plan: &Plan,
+    keys: &[Arc<KeyPath>],
+    library: &Library,
+    probed: Option<&Probed>,
+    format: FormatArgs,
+) -> Result<Table> {
     let mut columns = vec![Column::text("run")];
     let schema = schema::keys();
     columns.extend(keys.iter().map(|key| Column::number(short_key(&key.to_string(), schema))));
@@ -117,22 +169,37 @@ fn table(plan: &Plan, keys: &[Arc<KeyPath>], library: &Library, format: FormatAr
         columns.push(Column::number("epochs"));
     }
     columns.extend([Column::text("status"), Column::text("action")]);
+    if probed.is_some() {
+        columns.extend([Column::number("time"), Column::number("memory")]);
+    }
     let width = columns.len();
     let mut table = Table::new(columns);
     let parameters = plan.parameters(library)?;
-    let rows: Vec<(&PlannedRun, u64)> = plan.runs.iter().zip(parameters).collect();
+    let rows: Vec<Vec<Cell>> = plan
+        .runs
+        .iter()
+        .zip(parameters)
+        .enumerate()
+        .map(|(index, (run, parameters))| {
+            let mut cells = row(run, parameters, keys);
+            let expected = probed.and_then(|probed| probed.expected[index]);
+            cells.push(Cell::of(expected, |expected| Cell::Seconds(expected.seconds)));
+            cells.push(Cell::of(expected, |expected| Cell::Bytes(expected.bytes)));
+            cells
+        })
+        .collect();
     let is_long = is_text(format) && rows.len() > WHOLE;
     let (head, tail) = if is_long { (HEAD, TAIL) } else { (rows.len(), 0) };
-    for (run, parameters) in &rows[..head] {
-        table.push(row(run, *parameters, keys));
+    for row in &rows[..head] {
+        table.push(row.clone());
     }
     if is_long {
         let more = format!("… {} more: --csv and --json have all", rows.len() - head - tail);
         let empty = std::iter::repeat_with(|| Cell::Text("…".to_owned()));
         table.push(std::iter::once(Cell::Text(more)).chain(empty).take(width).collect());
     }
-    for (run, parameters) in &rows[rows.len() - tail..] {
-        table.push(row(run, *parameters, keys));
+    for row in &rows[rows.len() - tail..] {
+        table.push(row.clone());
     }
     Ok(table)
 }

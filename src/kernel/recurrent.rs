@@ -59,7 +59,15 @@ impl Cell {
             Self::Gru => 3,
         }
     }
+
+    /// Numbers that a training pass keeps for each step and each of the H units beside the output.
+    pub fn kept(self) -> usize {
+        cell::gates_of(self) + usize::from(self == Self::Lstm)
+    }
 }
+
+/// Steps of sequences that an evaluation works on at once, unless a single sequence is longer.
+pub const EVALUATION_ROWS: usize = slices::EVALUATION_ROWS;
 
 /// What becomes of the outputs of the last layer at the real steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -195,7 +195,12 @@ impl ModelConfig {
     }
 
     /// The shape of an output sample.
-    fn walk(&self, input: &SampleShape, outputs: usize, visit: &mut Visit<'_>) -> Result<Vec<usize>> {
+    pub(super) fn walk(
+        &self,
+        input: &SampleShape,
+        outputs: usize,
+        visit: &mut Visit<'_>,
+    ) -> Result<Vec<usize>> {
         let layers = self.kind.layers(input, outputs)?;
         let mut visit = |layer: &LayerConfig, name: &str, shape: &[usize]| {
             // The longest sequence tells the shape, but a batch is as long as its own longest.

@@ -42,6 +42,10 @@ impl Rule for AdamWConfig {
         self.lr
     }
 
+    fn buffers(&self, _cycles_momentum: bool) -> u64 {
+        2 + u64::from(self.amsgrad)
+    }
+
     fn weight_decay(&self) -> f64 {
         self.weight_decay
     }

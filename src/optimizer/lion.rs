@@ -40,6 +40,10 @@ impl Rule for LionConfig {
         self.lr
     }
 
+    fn buffers(&self, _cycles_momentum: bool) -> u64 {
+        1
+    }
+
     fn weight_decay(&self) -> f64 {
         self.weight_decay
     }

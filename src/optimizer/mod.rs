@@ -107,6 +107,9 @@ trait Rule {
         true
     }
 
+    /// Numbers that are kept for each one that is trained.
+    fn buffers(&self, cycles_momentum: bool) -> u64;
+
     /// Refuses what `torch.optim` refuses, a learning rate of 0 and numbers that are not finite.
     fn check(&self, problems: &mut Problems);
 

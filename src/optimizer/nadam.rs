@@ -54,6 +54,10 @@ impl Rule for NadamConfig {
         self.lr
     }
 
+    fn buffers(&self, _cycles_momentum: bool) -> u64 {
+        2
+    }
+
     fn weight_decay(&self) -> f64 {
         self.weight_decay
     }

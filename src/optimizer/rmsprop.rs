@@ -50,6 +50,10 @@ impl Rule for RmspropConfig {
         self.lr
     }
 
+    fn buffers(&self, cycles_momentum: bool) -> u64 {
+        1 + u64::from(self.centered) + u64::from(self.momentum > 0.0 || cycles_momentum)
+    }
+
     fn weight_decay(&self) -> f64 {
         self.weight_decay
     }

@@ -78,6 +78,11 @@ impl Flat<OptimizerSettings, RuleConfig> {
         std::iter::once(lr).chain(self.common.groups.iter().map(|group| group.lr.unwrap_or(lr))).collect()
     }
 
+    /// Numbers that are kept for each one that is trained; with `cycles_momentum` every step brings a momentum.
+    pub fn buffers(&self, cycles_momentum: bool) -> u64 {
+        self.kind.rule().buffers(cycles_momentum)
+    }
+
     /// Refuses what `torch.optim` refuses, a learning rate of 0 and numbers that are not finite.
     pub fn check(&self, problems: &mut Problems) {
         self.kind.rule().check(problems);

@@ -45,6 +45,10 @@ impl Rule for SgdConfig {
         self.lr
     }
 
+    fn buffers(&self, cycles_momentum: bool) -> u64 {
+        u64::from(self.momentum > 0.0 || cycles_momentum)
+    }
+
     fn weight_decay(&self) -> f64 {
         self.weight_decay
     }

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod continuation;
+pub mod estimate;
 mod executor;
 mod fit;
 mod halt;
@@ -13,6 +14,7 @@ mod machine;
 mod name;
 mod plan;
 mod predictor;
+mod probe;
 mod queue;
 mod race;
 mod retry;
@@ -32,6 +34,7 @@ pub use library::Library;
 pub use machine::Machine;
 pub use plan::{Action, Plan, PlannedRun};
 pub use predictor::Predictor;
+pub use probe::{Expectation, STEPS as PROBED_STEPS, makespan, probe};
 pub use scheduler::{Audience, Policy, Scheduler, slots};
 pub use selection::Selection;
 pub use spec::RunSpec;

@@ -1,11 +1,13 @@
 //! What there is to do: every run of an experiment beside what its folder says of it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::estimate::run_bytes;
 use super::fit::{Blame, Refusal, blamed, fit};
 use super::library::Library;
 use super::name::Names;
@@ -16,7 +18,7 @@ use super::task::Task;
 use super::weights::locate;
 use crate::config::{Experiment, NAMED, RunConfig, Written, hit, words};
 use crate::data::Prepared;
-use crate::setting::{Diagnostic, Shared};
+use crate::setting::{Diagnostic, Kind, Shared};
 use crate::store::{self, RunEntry, RunsDir, Status};
 use crate::sweep::prune::PruneConfig;
 use crate::{Error, Result};
@@ -74,6 +76,15 @@ pub struct PlannedRun {
     pub position: usize,
 }
 
+/// What decides how long an epoch takes: data and model by their addresses, which equal settings share, the samples of
+/// a batch and the sort of optimizer.
+type Shape = (usize, usize, usize, &'static str);
+
+fn shape(config: &RunConfig) -> Shape {
+    let RunConfig { data, model, optimizer, train, .. } = config;
+    (data.address(), model.address(), train.batch_size, optimizer.kind.kind())
+}
+
 /// All runs of an experiment in the order of its sweep.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -91,6 +102,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// What an epoch took in the runs of this experiment that are completed: the median.
     pub seconds_per_epoch: Option<f64>,
+    /// The same for each shape of runs of which one is completed.
+    paces: HashMap<Shape, f64>,
     /// The settings that a refusal may be due to, and where they were written.
     written: Vec<Written>,
 }
@@ -122,6 +135,7 @@ impl Plan {
         let mut absent: IndexMap<Refusal, Vec<String>> = IndexMap::new();
         let mut seen = HashSet::new();
         let mut planned = Vec::with_capacity(expansion.drafts.len());
+        let mut measured: HashMap<Shape, Vec<f64>> = HashMap::new();
         for draft in &expansion.drafts {
             let mut spec = match specifier.specify(draft) {
                 Ok(spec) => spec,
@@ -140,6 +154,9 @@ impl Plan {
                 Some(entry) => entry.name.clone(),
                 None => names.free(&spec),
             };
+            if let Some(seconds) = entry.and_then(epoch_seconds) {
+                measured.entry(shape(&spec.config)).or_default().push(seconds);
+            }
             let status = entry.map(|entry| entry.record.status);
             let action = action(entry, force);
             let position = planned.len();
@@ -148,14 +165,17 @@ impl Plan {
         if !absent.is_empty() {
             return Err(refused(absent, &written, expansion.drafts.len()));
         }
-        let seconds_per_epoch = seconds_per_epoch(&entries);
+        let seconds_per_epoch = median(entries.iter().filter_map(epoch_seconds).collect());
+        let paces = measured.into_iter().filter_map(|(shape, seconds)| Some((shape, median(seconds)?)));
+        let paces = paces.collect();
         match expansion.equal + expansion.drafts.len() - planned.len() {
             0 => {}
             1 => notes.push("1 combination equals another one and is no run of its own".to_owned()),
             equal => notes.push(format!("{equal} combinations equal others and are no runs of their own")),
         }
         let (runs, others, prune) = (planned, Vec::new(), experiment.prune().cloned().map(Arc::new));
-        let mut plan = Self { experiment: name, dir, runs, others, prune, notes, seconds_per_epoch, written };
+        let mut plan =
+            Self { experiment: name, dir, runs, others, prune, notes, seconds_per_epoch, paces, written };
         if !force {
             plan.leave_stopped()?;
         }
@@ -176,10 +196,7 @@ impl Plan {
                 prepared.push(None);
                 continue;
             }
-            let RunConfig { data, model, loss, optimizer, metrics, train, .. } = &run.spec.config;
-            let loss = loss.as_ref().map_or(0, Shared::address);
-            let (data, model, train) = (data.address(), model.address(), train.address());
-            let key = [data, model, loss, optimizer.address(), metrics.address(), train];
+            let key = decisive(&run.spec.config);
             match fits.entry(key).or_insert_with(|| fit(&run.spec, library)) {
                 Ok(data) => prepared.push(Some(Arc::clone(data))),
                 Err(reason) => failed.entry(reason.clone()).or_default().push(run.spec.name.clone()),
@@ -214,19 +231,28 @@ impl Plan {
     /// The runs that are to be trained, with their data.
     pub fn tasks(&self, library: &Library, force: bool) -> Result<Vec<Task>> {
         let prepared = self.prepare(library)?;
-        let tasks = self.runs.iter().zip(prepared).filter_map(|(run, data)| {
-            Some(Task {
+        let costs = self.costs(&prepared)?;
+        let mut needs: HashMap<[usize; 6], u64> = HashMap::new();
+        let mut tasks = Vec::new();
+        for ((run, data), cost) in self.runs.iter().zip(prepared).zip(costs) {
+            let Some(data) = data else { continue };
+            let bytes = match needs.entry(decisive(&run.spec.config)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(free) => *free.insert(run_bytes(&run.spec, &data)?),
+            };
+            tasks.push(Task {
                 spec: run.spec.clone(),
                 dir: self.dir_of(run),
                 experiment: self.experiment.clone(),
-                data: data?,
+                data,
                 force,
                 until: None,
                 prune: None,
-                cost: 0.0,
-            })
-        });
-        Ok(tasks.collect())
+                cost,
+                bytes,
+            });
+        }
+        Ok(tasks)
     }
 
     /// The folder of a run of this plan.
@@ -254,6 +280,38 @@ impl Plan {
         Ok(all)
     }
 
+    /// What all epochs of a run take, if a run of its shape is completed.
+    pub fn seconds_of(&self, run: &PlannedRun) -> Option<f64> {
+        let epochs = run.spec.config.train.epochs as f64;
+        self.paces.get(&shape(&run.spec.config)).map(|seconds| seconds * epochs)
+    }
+
+    /// How long each run takes beside the others, by its data in `prepared`; 0 for a run without. Seconds where runs of
+    /// the same shape are completed; the others follow from weights × samples × epochs, which is good for an order and
+    /// no more.
+    pub fn costs(&self, prepared: &[Option<Arc<Prepared>>]) -> Result<Vec<f64>> {
+        let mut counts: HashMap<[usize; 2], u64> = HashMap::new();
+        let mut guesses = Vec::with_capacity(self.runs.len());
+        for (run, data) in self.runs.iter().zip(prepared) {
+            let Some(data) = data else {
+                guesses.push(0.0);
+                continue;
+            };
+            let config = &run.spec.config;
+            let key = [config.data.address(), config.model.address()];
+            let count = match counts.get(&key) {
+                Some(count) => *count,
+                None => config.model.parameter_count(&data.shape(), config.loss().outputs(data.task())?)?,
+            };
+            counts.insert(key, count);
+            guesses.push(count as f64 * data.split.train.len() as f64 * config.train.epochs as f64);
+        }
+        let known: Vec<Option<f64>> = self.runs.iter().map(|run| self.seconds_of(run)).collect();
+        let ratios = known.iter().zip(&guesses).filter_map(|(known, guess)| Some((*known)? / guess));
+        let seconds_each = median(ratios.filter(|ratio| ratio.is_finite()).collect()).unwrap_or(1.0);
+        Ok(known.iter().zip(guesses).map(|(known, guess)| known.unwrap_or(guess * seconds_each)).collect())
+    }
+
     /// What the work would take with so many runs at once, if anything of this experiment is completed.
     pub fn estimate_seconds(&self, jobs: usize) -> Option<f64> {
         let epochs: usize = self.work().map(|run| run.spec.config.train.epochs).sum();
@@ -264,6 +322,13 @@ impl Plan {
     pub fn work(&self) -> impl Iterator<Item = &PlannedRun> {
         self.runs.iter().filter(|run| run.action.is_work())
     }
+}
+
+/// The tables that decide whether a run fits its data and what it needs, by their addresses.
+fn decisive(config: &RunConfig) -> [usize; 6] {
+    let RunConfig { data, model, loss, optimizer, metrics, train, .. } = config;
+    let loss = loss.as_ref().map_or(0, Shared::address);
+    [data.address(), model.address(), loss, optimizer.address(), metrics.address(), train.address()]
 }
 
 /// One message a cause, with the runs that it hits.
@@ -278,12 +343,16 @@ fn refused(causes: IndexMap<Refusal, Vec<String>>, written: &[Written], total: u
     Error::Settings(causes.into_iter().map(diagnostic).collect())
 }
 
-fn seconds_per_epoch(entries: &[RunEntry]) -> Option<f64> {
-    let completed = entries.iter().filter(|entry| entry.record.status == Status::Completed);
-    let epoch = |entry: &RunEntry| Some(entry.record.seconds / entry.record.last.as_ref()?.epoch as f64);
-    let mut seconds: Vec<f64> = completed.filter_map(epoch).filter(|seconds| seconds.is_finite()).collect();
-    seconds.sort_by(f64::total_cmp);
-    seconds.get(seconds.len() / 2).copied()
+/// What an epoch took in a run that is completed.
+fn epoch_seconds(entry: &RunEntry) -> Option<f64> {
+    let record = &entry.record;
+    let epochs = record.last.as_ref().filter(|_| record.status == Status::Completed)?.epoch;
+    Some(record.seconds / epochs as f64).filter(|seconds| seconds.is_finite())
+}
+
+fn median(mut numbers: Vec<f64>) -> Option<f64> {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied()
 }
 
 /// What is to be done with a run that stands so.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::task::Task;
+use crate::device::DeviceConfig;
 
 /// How long a run of another process is left in peace before it is looked at again.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -42,25 +43,41 @@ pub(super) struct Queue {
     in_flight: usize,
     is_alone: bool,
     is_closed: bool,
+    memory: Vec<Memory>,
+}
+
+/// What a device can take.
+#[derive(Debug, Clone, Copy)]
+struct Memory {
+    device: DeviceConfig,
+    /// What was free when nothing was in flight.
+    capacity: u64,
+    /// What those in flight may take, whether they have it already or not.
+    promised: u64,
 }
 
 impl Queue {
-    /// The longest first, so that no long one is left to the end; otherwise in their order.
-    pub fn new(tasks: Vec<Task>) -> Self {
+    /// The longest first, so that no long one is left to the end; otherwise in their order. `free` is the memory of each
+    /// device, as far as it is known.
+    pub fn new(tasks: Vec<Task>, free: Vec<(DeviceConfig, u64)>) -> Self {
         let queued = |(position, task): (usize, Task)| Queued { position, task, attempts: 0, alone: false };
         let mut ready: Vec<Queued> = tasks.into_iter().enumerate().map(queued).collect();
         ready.sort_by(|a, b| b.task.cost.total_cmp(&a.task.cost));
-        Self { ready: ready.into(), ..Self::default() }
+        let memory = free.into_iter().map(|(device, capacity)| Memory { device, capacity, promised: 0 });
+        Self { ready: ready.into(), memory: memory.collect(), ..Self::default() }
     }
 
-    pub fn next(&mut self, now: Instant) -> Next {
+    /// What a free slot on `device` takes. What does not fit beside those in flight waits for them; what fits nowhere is
+    /// handed out when nothing is in flight, and then refused with the numbers.
+    pub fn next(&mut self, device: DeviceConfig, now: Instant) -> Next {
         if self.is_closed {
             return Next::Nothing;
         }
         if self.is_alone {
             return Next::Later;
         }
-        let free = self.ready.pop_front().or_else(|| {
+        let fitting = self.ready.iter().position(|queued| self.has_room(device, queued.task.bytes));
+        let free = fitting.and_then(|index| self.ready.remove(index)).or_else(|| {
             let is_due = self.held.front().is_some_and(|(due, _)| *due <= now);
             is_due.then(|| self.held.pop_front()).flatten().map(|(_, queued)| queued)
         });
@@ -68,6 +85,7 @@ impl Queue {
         match next {
             Some(queued) => {
                 self.in_flight += 1;
+                self.promise(device, queued.task.bytes);
                 self.is_alone = queued.alone;
                 Next::Take(Box::new(queued))
             }
@@ -76,23 +94,36 @@ impl Queue {
         }
     }
 
-    /// A task that was taken needs no more; gives back whether nothing else was in flight with it.
-    pub fn done(&mut self) -> bool {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        self.is_alone = false;
-        self.in_flight == 0
+    /// Whether a run may be begun beside those in flight.
+    fn has_room(&self, device: DeviceConfig, bytes: u64) -> bool {
+        let memory = self.memory.iter().find(|memory| memory.device == device);
+        let fits = memory.is_none_or(|memory| memory.promised.saturating_add(bytes) <= memory.capacity);
+        self.in_flight == 0 || fits
     }
 
-    /// A task that was taken is tried again.
+    fn promise(&mut self, device: DeviceConfig, bytes: u64) {
+        if let Some(memory) = self.memory.iter_mut().find(|memory| memory.device == device) {
+            memory.promised = memory.promised.saturating_add(bytes);
+        }
+    }
+
+    /// A task that was taken on `device` is no longer in flight.
+    pub fn done(&mut self, device: DeviceConfig, queued: &Queued) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.is_alone = false;
+        if let Some(memory) = self.memory.iter_mut().find(|memory| memory.device == device) {
+            memory.promised = memory.promised.saturating_sub(queued.task.bytes);
+        }
+    }
+
+    /// A task is tried again.
     pub fn again(&mut self, mut queued: Queued, alone: bool) {
-        self.done();
         queued.alone |= alone;
         if queued.alone { &mut self.alone } else { &mut self.ready }.push_back(queued);
     }
 
-    /// A task that was taken is trained by another process: it is looked at again.
+    /// A task is trained by another process: it is looked at again.
     pub fn wait(&mut self, queued: Queued, now: Instant) {
-        self.done();
         self.held.push_back((now + PATIENCE, queued));
     }
 
@@ -117,12 +148,14 @@ mod tests {
     use super::*;
     use crate::run::task::tests::task;
 
+    const CPU: DeviceConfig = DeviceConfig::Cpu;
+
     fn queue(costs: &[f64]) -> Queue {
-        Queue::new(costs.iter().map(|cost| Task { cost: *cost, ..task() }).collect())
+        Queue::new(costs.iter().map(|cost| Task { cost: *cost, ..task() }).collect(), Vec::new())
     }
 
     fn take(queue: &mut Queue, now: Instant) -> Queued {
-        match queue.next(now) {
+        match queue.next(CPU, now) {
             Next::Take(queued) => *queued,
             other => panic!("expected a task, got {other:?}"),
         }
@@ -131,33 +164,31 @@ mod tests {
     #[test]
     fn the_longest_goes_first_and_equal_ones_keep_their_order() {
         let (mut queue, now) = (queue(&[1.0, 5.0, 1.0, 9.0]), Instant::now());
-        let order: Vec<usize> = (0..4).map(|_| take(&mut queue, now).position).collect();
-        assert_eq!(order, [3, 1, 0, 2]);
-        assert!(matches!(queue.next(now), Next::Later), "one of them may come back");
-        for _ in 0..4 {
-            queue.done();
+        let taken: Vec<Queued> = (0..4).map(|_| take(&mut queue, now)).collect();
+        assert_eq!(taken.iter().map(|queued| queued.position).collect::<Vec<_>>(), [3, 1, 0, 2]);
+        assert!(matches!(queue.next(CPU, now), Next::Later), "one of them may come back");
+        for queued in &taken {
+            queue.done(CPU, queued);
         }
-        assert!(matches!(queue.next(now), Next::Nothing));
+        assert!(matches!(queue.next(CPU, now), Next::Nothing));
     }
 
     #[test]
     fn one_that_wants_the_machine_for_itself_waits_and_has_it() {
         let (mut queue, now) = (queue(&[0.0; 3]), Instant::now());
-        let first = take(&mut queue, now);
-        let second = take(&mut queue, now);
+        let (first, second) = (take(&mut queue, now), take(&mut queue, now));
+        queue.done(CPU, &first);
         queue.again(first, true);
         let third = take(&mut queue, now);
         assert_eq!((second.position, third.position), (1, 2));
-        queue.done();
-        assert!(matches!(queue.next(now), Next::Later), "the third is still in flight");
-        queue.done();
+        queue.done(CPU, &second);
+        assert!(matches!(queue.next(CPU, now), Next::Later), "the third is still in flight");
+        queue.done(CPU, &third);
         let alone = take(&mut queue, now);
         assert_eq!((alone.position, alone.alone), (0, true));
         queue.again(second, false);
-        queue.in_flight += 1;
-        queue.is_alone = true;
-        assert!(matches!(queue.next(now), Next::Later), "nothing is begun beside it");
-        assert!(queue.done());
+        assert!(matches!(queue.next(CPU, now), Next::Later), "nothing is begun beside it");
+        queue.done(CPU, &alone);
         assert_eq!(take(&mut queue, now).position, 1);
     }
 
@@ -166,12 +197,13 @@ mod tests {
         let (mut queue, now) = (queue(&[0.0]), Instant::now());
         let first = take(&mut queue, now);
         assert_eq!(queue.only_held(), None);
+        queue.done(CPU, &first);
         queue.wait(first, now);
         assert_eq!(queue.only_held(), Some(1));
-        assert!(matches!(queue.next(now), Next::Later));
-        assert_eq!(take(&mut queue, now + PATIENCE).position, 0);
-        queue.done();
-        assert!(matches!(queue.next(now), Next::Nothing));
+        assert!(matches!(queue.next(CPU, now), Next::Later));
+        let again = take(&mut queue, now + PATIENCE);
+        queue.done(CPU, &again);
+        assert!(matches!(queue.next(CPU, now), Next::Nothing));
     }
 
     #[test]
@@ -179,6 +211,22 @@ mod tests {
         let (mut queue, now) = (queue(&[0.0; 2]), Instant::now());
         take(&mut queue, now);
         queue.close();
-        assert!(matches!(queue.next(now), Next::Nothing));
+        assert!(queue.is_closed() && matches!(queue.next(CPU, now), Next::Nothing));
+    }
+
+    #[test]
+    fn runs_share_the_memory_and_the_largest_is_tried_by_itself() {
+        let gpu = DeviceConfig::Cuda(0);
+        let tasks = [6, 5, 4, 90].map(|bytes| Task { bytes, ..task() }).to_vec();
+        let (mut queue, now) = (Queue::new(tasks, vec![(CPU, 10), (gpu, 100)]), Instant::now());
+        let (first, third) = (take(&mut queue, now), take(&mut queue, now));
+        assert_eq!((first.position, third.position), (0, 2), "5 do not fit beside 6, 4 do");
+        assert!(matches!(queue.next(CPU, now), Next::Later));
+        let Next::Take(second) = queue.next(gpu, now) else { panic!("the other device has room") };
+        queue.done(gpu, &second);
+        queue.done(CPU, &first);
+        assert!(matches!(queue.next(CPU, now), Next::Later), "90 fit nowhere");
+        queue.done(CPU, &third);
+        assert_eq!(take(&mut queue, now).position, 3, "it is refused where it is tried, with the numbers");
     }
 }

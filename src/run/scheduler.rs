@@ -12,7 +12,7 @@ use super::queue::{Next, Queue, Queued};
 use super::retry::again;
 use super::task::{Ended, Task};
 use crate::Error;
-use crate::device::DeviceConfig;
+use crate::device::{DeviceConfig, free_bytes};
 use crate::store::{Failure, Status};
 use crate::train::event::Observer;
 
@@ -71,7 +71,8 @@ impl Scheduler<'_> {
     pub fn run(&self, tasks: Vec<Task>) -> Vec<Ended> {
         let slots = &self.slots[..self.slots.len().min(tasks.len())];
         let results = vec![None; tasks.len()];
-        let shared = Shared { queue: Queue::new(tasks), results, has_told_of_waiting: false };
+        let queue = Queue::new(tasks, free_memory(slots));
+        let shared = Shared { queue, results, has_told_of_waiting: false };
         let shared = Mutex::new(shared);
         let changed = Condvar::new();
         std::thread::scope(|scope| {
@@ -87,7 +88,7 @@ impl Scheduler<'_> {
     fn serve(&self, device: DeviceConfig, shared: &Mutex<Shared>, changed: &Condvar) {
         let mut state = locked(shared);
         while !self.halt.asked() {
-            match state.queue.next(Instant::now()) {
+            match state.queue.next(device, Instant::now()) {
                 Next::Nothing => break,
                 Next::Later => {
                     self.tell_of_waiting(&mut state);
@@ -99,6 +100,7 @@ impl Scheduler<'_> {
                     queued.attempts += 1;
                     let attempt = self.guarded(&queued.task, device);
                     state = locked(shared);
+                    state.queue.done(device, &queued);
                     self.settle(*queued, attempt, &mut state);
                     changed.notify_all();
                 }
@@ -139,7 +141,6 @@ impl Scheduler<'_> {
                 ended(Status::Failed, true, Some((failed.class, failed.reason)))
             }
         };
-        state.queue.done();
         if ended.status == Status::Diverged && self.policy.fail_fast {
             self.halt.ask();
         }
@@ -175,6 +176,17 @@ impl Scheduler<'_> {
         let runs = if count == 1 { "a run" } else { &format!("{count} runs") };
         self.audience.say(&format!("waiting for {runs} that another process trains; Ctrl-C does not wait"));
     }
+}
+
+/// What is free on each device before anything is in flight.
+fn free_memory(slots: &[DeviceConfig]) -> Vec<(DeviceConfig, u64)> {
+    let mut free: Vec<(DeviceConfig, u64)> = Vec::new();
+    for device in slots {
+        if !free.iter().any(|(known, _)| known == device) {
+            free.extend(free_bytes(*device).map(|bytes| (*device, bytes)));
+        }
+    }
+    free
 }
 
 fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {

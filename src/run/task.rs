@@ -27,6 +27,8 @@ pub struct Task {
     pub prune: Option<Arc<PruneConfig>>,
     /// How long it takes beside the other tasks, in a unit that they share; 0 where nothing is known.
     pub cost: f64,
+    /// The most memory that it needs at once; see [`estimate`](super::estimate).
+    pub bytes: u64,
 }
 
 /// What became of a task.
@@ -64,6 +66,6 @@ pub(super) mod tests {
         spec.name = "run".into();
         let data = library.prepared(&spec.config.data).unwrap();
         let (dir, experiment) = (PathBuf::from("runs/x/run"), "x".into());
-        Task { spec, dir, experiment, data, force: false, until: None, prune: None, cost: 0.0 }
+        Task { spec, dir, experiment, data, force: false, until: None, prune: None, cost: 0.0, bytes: 0 }
     }
 }

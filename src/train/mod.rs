@@ -7,6 +7,7 @@ mod evaluate;
 pub mod event;
 mod gradients;
 mod pass;
+mod probe;
 mod progress;
 mod setup;
 mod state;
@@ -15,6 +16,7 @@ mod trainer;
 
 pub use config::{CheckpointConfig, EarlyStoppingConfig, TrainConfig};
 pub use evaluate::{Answer, EVALUATION_BATCH, Review, Tally, answer, evaluate, review};
+pub use probe::{Pace, probe};
 pub use progress::Progress;
 pub use setup::Setup;
 pub use state::epochs_in;

@@ -47,7 +47,13 @@ impl Trainer<'_> {
     /// no finite number where no row weighs anything.
     ///
     /// `batches` counts them through the whole training: random masks depend on it.
-    fn learn(&mut self, rows: &[u32], draw: Draw, batches: &mut u64, tally: &mut Tally) -> Result<f64> {
+    pub(super) fn learn(
+        &mut self,
+        rows: &[u32],
+        draw: Draw,
+        batches: &mut u64,
+        tally: &mut Tally,
+    ) -> Result<f64> {
         let parts = rows.chunks(self.setup.train.batch_size);
         let count = parts.len();
         let (mut sum, mut weight) = (0.0, 0.0);
@@ -68,7 +74,7 @@ impl Trainer<'_> {
     }
 
     /// The rows of an epoch, from 1, in the order of their batches.
-    fn order(&self, epoch: usize) -> Vec<u32> {
+    pub(super) fn order(&self, epoch: usize) -> Vec<u32> {
         let rows = &self.setup.data.split.train.rows;
         let mut order: Vec<u32> = if self.setup.train.shuffle {
             let stream = Stream::new(self.setup.seed, Purpose::Shuffle, epoch as u32, 0);

@@ -73,7 +73,7 @@ pub(super) struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(setup: &'a Setup<'a>) -> Result<Self> {
+    pub(super) fn new(setup: &'a Setup<'a>) -> Result<Self> {
         let outputs = setup.loss.outputs(setup.data.task())?;
         let shape = setup.data.shape();
         let model = Model::build(setup.model, &shape, outputs, setup.seed, DType::F32, setup.device)?;
@@ -140,7 +140,7 @@ impl<'a> Trainer<'a> {
         Ok(if flow.is_break() { flow } else { answer })
     }
 
-    fn tally(&mut self, part: &Part) -> Result<Tally> {
+    pub(super) fn tally(&mut self, part: &Part) -> Result<Tally> {
         evaluate(&mut self.model, self.loss, self.setup.metrics, self.setup.data, part, self.setup.device)
     }
 

@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 use crate::failures::wait_for_rows;
 use crate::workplace::{SMALL, Workplace, assert_same, record, run_folders, text};
 
-/// The first and the last run are small, the one between them is not.
+/// Two small runs, and one between them that is not and goes first.
 fn sizes() -> String {
     format!("{SMALL}\n[sweep.grid]\n'model.hidden' = [[4], [400], [5]]\n")
 }
@@ -30,6 +30,7 @@ fn a_full_disk_ends_the_sweep_and_loses_nothing_that_was_complete() {
     workplace.run(&["run", "sizes.toml", "--runs", "whole", "-q"]);
     for isolate in ["--isolate=never", "--isolate"] {
         let _ = fs::remove_dir_all(workplace.path().join("runs"));
+        workplace.run(&["run", "sizes.toml", "--shard", "1/3", "-q"]);
         let output = limited(&workplace, 100, &["run", "sizes.toml", "--jobs", "1", isolate]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{said}");

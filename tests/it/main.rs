@@ -27,6 +27,7 @@ mod metrics;
 mod optimizers;
 mod parity;
 mod predict;
+mod probe;
 mod readme;
 mod recurrent;
 mod repeat;

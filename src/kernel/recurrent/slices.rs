@@ -15,7 +15,7 @@ use crate::kernel::{Element, read};
 
 /// Rows that an evaluation works on at once: what it keeps beside the output stays within tens of megabytes,
 /// however long the sequences of a large batch are.
-const EVALUATION_ROWS: usize = 1 << 14;
+pub(in crate::kernel) const EVALUATION_ROWS: usize = 1 << 14;
 
 /// What the passes of one run have in common.
 #[derive(Debug)]

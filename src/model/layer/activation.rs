@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LayerSettings;
+use super::memory::{Keeps, Memory};
 use super::{Layer, LayerConfig, Pass, take_kept};
 use crate::kernel::activation::{self, Activation};
 use crate::model::initializer::Initializer;
@@ -141,6 +142,12 @@ impl LayerSettings for ActivationConfig {
             }
             Self::None | Self::Relu | Self::Gelu | Self::Silu | Self::Sigmoid | Self::Tanh => {}
         }
+    }
+
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        let keeps =
+            if self.function().is_some_and(Activation::keeps_output) { Keeps::Output } else { Keeps::Input };
+        Ok(Memory::keeping(keeps))
     }
 
     fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

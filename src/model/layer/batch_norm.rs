@@ -9,6 +9,7 @@ use candle_core::{DType, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::memory::{Keeps, Memory};
 use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::batch_norm::{self, Statistics};
 use crate::model::Parameter;
@@ -66,6 +67,10 @@ impl LayerSettings for BatchNormConfig {
     /// A weight and a bias for each channel.
     fn parameter_count(&self, input: &[usize]) -> Result<u64> {
         Ok(2 * Self::channels(input)? as u64)
+    }
+
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        Ok(Memory::keeping(Keeps::Input))
     }
 
     fn build(&self, input: &[usize], _ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

@@ -15,6 +15,7 @@ use super::flatten::Flatten;
 use super::layer_norm::LayerNormConfig;
 use super::linear::LinearConfig;
 use super::max_pool2d::MaxPool2dConfig;
+use super::memory::Memory;
 use super::recurrent::{ElmanConfig, RecurrentConfig};
 use super::residual::ResidualConfig;
 use crate::Result;
@@ -48,6 +49,14 @@ pub trait LayerSettings {
     /// As [`output_shape`](Self::output_shape).
     fn parameter_count(&self, _input: &[usize]) -> Result<u64> {
         Ok(0)
+    }
+
+    /// What it holds on to and works in for a batch of so many input samples of shape `input`, weights left out.
+    ///
+    /// # Errors
+    /// As [`output_shape`](Self::output_shape).
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        Ok(Memory::default())
     }
 
     /// The layer for input samples of shape `input`, the `ordinal`th of its type.
@@ -169,6 +178,14 @@ impl LayerConfig {
     /// As [`output_shape`](Self::output_shape).
     pub fn parameter_count(&self, input: &[usize]) -> Result<u64> {
         self.ask(|settings| settings.parameter_count(input))
+    }
+
+    /// What it holds on to and works in for a batch of so many input samples of shape `input`, weights left out.
+    ///
+    /// # Errors
+    /// As [`output_shape`](Self::output_shape).
+    pub fn memory(&self, input: &[usize], batch: u64) -> Result<Memory> {
+        self.ask(|settings| settings.memory(input, batch))
     }
 
     /// The layer for input samples of shape `input`, the `ordinal`th of its type.

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::linear::MAX_WIDTH;
+use super::memory::{Keeps, Memory};
 use super::pair::Pair;
 use super::{Layer, LayerSettings, Pass, images, take_kept};
 use crate::kernel::conv2d::{self, Convolution};
@@ -137,6 +138,10 @@ impl LayerSettings for Conv2dConfig {
             size * *side as u64
         });
         Ok((self.out_channels as u64).saturating_mul(kernel.saturating_add(u64::from(self.bias))))
+    }
+
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        Ok(Memory::keeping(Keeps::Input))
     }
 
     fn build(&self, input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::memory::Memory;
 use super::{Layer, LayerSettings, Mode, Pass, take_kept};
 use crate::Result;
 use crate::kernel::dropout::Mask;
@@ -29,6 +30,11 @@ impl LayerSettings for DropoutConfig {
     /// Refuses what is no probability.
     fn check(&self, problems: &mut Problems) {
         problems.require((0.0..=1.0).contains(&self.p), "p", self.p, "a number from 0 to 1");
+    }
+
+    /// The mask is drawn again instead of being kept.
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        Ok(if self.p == 0.0 { Memory::view() } else { Memory::default() })
     }
 
     fn build(&self, _input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::linear::MAX_WIDTH;
+use super::memory::{Keeps, Memory};
 use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::embedding;
 use crate::model::Parameter;
@@ -103,6 +104,10 @@ impl LayerSettings for EmbeddingConfig {
     fn parameter_count(&self, input: &[usize]) -> Result<u64> {
         let (rows, width) = self.sizes(input)?;
         Ok(rows as u64 * width as u64)
+    }
+
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        Ok(Memory::keeping(Keeps::Input))
     }
 
     fn build(&self, input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

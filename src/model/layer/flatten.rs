@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::memory::Memory;
 use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::Result;
 use crate::model::initializer::Initializer;
@@ -16,6 +17,10 @@ pub struct Flatten {
 impl LayerSettings for Flatten {
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         Ok(vec![input.iter().fold(1usize, |product, side| product.saturating_mul(*side))])
+    }
+
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        Ok(Memory::view())
     }
 
     fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

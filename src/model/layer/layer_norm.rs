@@ -7,6 +7,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::memory::{Keeps, Memory};
 use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::layer_norm::{self, Affine, Moments};
 use crate::model::Parameter;
@@ -61,6 +62,10 @@ impl LayerSettings for LayerNormConfig {
         let numbers = Self::normalized_shape(input)?.iter();
         let numbers = numbers.fold(1u64, |product, side| product.saturating_mul(*side as u64));
         Ok(if self.elementwise_affine { numbers.saturating_mul(2) } else { 0 })
+    }
+
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        Ok(Memory::keeping(Keeps::Input))
     }
 
     fn build(&self, input: &[usize], _ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

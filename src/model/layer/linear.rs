@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::memory::{Keeps, Memory};
 use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::linear::{self, Need};
 use crate::model::Parameter;
@@ -78,6 +79,10 @@ impl LayerSettings for LinearConfig {
         let (inputs, outputs) = self.sizes(input)?;
         // Both are below 2²⁴, so their product fits.
         Ok((inputs as u64 + u64::from(self.bias)) * outputs as u64)
+    }
+
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        Ok(Memory::keeping(Keeps::Input))
     }
 
     fn build(&self, input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

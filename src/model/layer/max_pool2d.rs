@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::memory::{Memory, numbers};
 use super::pair::Pair;
 use super::{Layer, LayerSettings, Pass, images, take_kept};
 use crate::kernel::pool::max::{self, Kept};
@@ -99,6 +100,12 @@ impl LayerSettings for MaxPool2dConfig {
     /// The shape of one output sample.
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>> {
         pooled("max_pool2d", &self.window(), input)
+    }
+
+    /// The position of each number of the output, as large as a number.
+    fn memory(&self, input: &[usize], batch: u64) -> Result<Memory> {
+        let positions = numbers(batch, &self.output_shape(input)?);
+        Ok(Memory { beside: positions, ..Memory::default() })
     }
 
     fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

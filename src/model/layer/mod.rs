@@ -17,6 +17,7 @@ pub mod flatten;
 pub mod layer_norm;
 pub mod linear;
 pub mod max_pool2d;
+pub mod memory;
 pub mod pair;
 mod pass;
 pub mod recurrent;

@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::memory::{Keeps, Memory};
 use super::{Layer, LayerSettings, Pass, take_kept};
 use crate::kernel::row_softmax::{self, Scale};
 use crate::model::initializer::Initializer;
@@ -28,6 +29,10 @@ impl LayerSettings for Scale {
             return Err(Error::Request("a softmax needs samples with a dimension".to_owned()));
         }
         Ok(input.to_vec())
+    }
+
+    fn memory(&self, _input: &[usize], _batch: u64) -> Result<Memory> {
+        Ok(Memory::keeping(Keeps::Output))
     }
 
     fn build(&self, _input: &[usize], _ordinal: u32, _init: &Initializer<'_>) -> Result<Box<dyn Layer>> {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 pub use process::ProcessExecutor;
 pub use thread::ThreadExecutor;
+pub(super) use thread::with_threads;
 pub use worker::Worker;
 
 use super::halt::Halt;

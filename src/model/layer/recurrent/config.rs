@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Recurrent;
-use crate::kernel::recurrent::{Cell, Pooling};
+use crate::kernel::recurrent::{Cell, EVALUATION_ROWS, Pooling};
 use crate::model::initializer::Initializer;
 use crate::model::layer::linear::MAX_WIDTH;
+use crate::model::layer::memory::{Keeps, Memory};
 use crate::model::layer::{Layer, LayerSettings};
 use crate::setting::Problems;
 use crate::{Error, Result};
@@ -215,6 +216,27 @@ impl LayerSettings for Layers<'_> {
         // Widths are below 2²⁵, so a product with rows is below 2⁵² and no sum over the layers overflows.
         let of = |inputs: usize| rows * (inputs as u64 + hidden + biases) * self.directions() as u64;
         Ok(self.inputs(input)?.into_iter().map(of).sum())
+    }
+
+    /// Sequences are packed, so padding costs nothing; here all are as long as the longest.
+    fn memory(&self, input: &[usize], batch: u64) -> Result<Memory> {
+        let inputs = self.inputs(input)?;
+        let (features, width) = (inputs[0] as u64, (self.directions() * self.config.hidden_size) as u64);
+        let layers = inputs.len() as u64;
+        let dropped = if self.config.dropout > 0.0 { layers - 1 } else { 0 };
+        // A copy of the input; outputs, what dropout made of them, gates and cells of every layer.
+        let a_row = features + width * (layers * (1 + self.cell.kept() as u64) + dropped);
+        let steps = input[0] as u64;
+        let rows = batch.saturating_mul(steps);
+        let at_once = rows.min(steps.max(EVALUATION_ROWS as u64));
+        Ok(Memory {
+            keeps: Keeps::Nothing,
+            is_view: false,
+            beside: rows.saturating_mul(a_row),
+            // Gradients of a layer's output and of its input, and of the input as it was packed.
+            backward: rows.saturating_mul(2 * width + features),
+            evaluation: at_once.saturating_mul(a_row),
+        })
     }
 
     fn build(&self, input: &[usize], ordinal: u32, init: &Initializer<'_>) -> Result<Box<dyn Layer>> {
