@@ -86,7 +86,7 @@ pub(super) fn read_sweep(
     }
     found.write_late(merged, base, sections).map_err(refuse)?;
     let mut problems = misused(&found.exclude, &found.spaces, sections);
-    problems.extend(found.spaces.iter().flat_map(|space| &space.axes).filter_map(without_a_name));
+    problems.extend(found.spaces.iter().flat_map(|space| &space.axes).filter_map(same_for_all));
     found.notes.extend(beaten(&found.spaces, merged));
     let seeds = match &config.seeds {
         Some(seeds) if !yields_seeds(merged) => {
@@ -265,8 +265,16 @@ impl Swept {
     }
 }
 
-/// An experiment has one name, and so have the folders of its runs.
-fn without_a_name(axis: &Axis) -> Option<Problem> {
+/// An experiment has one name, and so have the folders of its runs; and one sweep.
+fn same_for_all(axis: &Axis) -> Option<Problem> {
+    if KeyPath::parse("sweep").covers(&axis.key) {
+        let message = format!("`{}` cannot change from run to run", axis.key);
+        return Some(problem(
+            axis.written.clone(),
+            message,
+            "expected a setting of a run: a sweep has one rule",
+        ));
+    }
     let is_name = *axis.key == KeyPath::parse("name");
     let message = "`name` cannot change from run to run".to_owned();
     is_name.then(|| problem(axis.written.clone(), message, "expected one name for all runs"))
