@@ -39,6 +39,8 @@ const FILES: [&str; 7] = [
 const MEMORY: &str = "/dev/shm";
 /// Larger sweeps are not expanded: a fuzzer's time is better spent.
 const MOST_RUNS: usize = 100;
+/// Digits of an id that a run is asked for by.
+const PREFIX: usize = 8;
 /// The terminal that is drawn for.
 const WIDTH: usize = 80;
 const HEIGHT: usize = 12;
@@ -82,12 +84,13 @@ impl Place {
         assert_eq!(entries.len(), 1 + DAMAGED.iter().filter(has_record).count());
         let whole = entries.iter().find(|entry| entry.name == WHOLE);
         assert_eq!(whole, Some(&self.whole));
-        assert_eq!(must(store::resolve(&self.runs, None, WHOLE)), self.whole);
         self.resolve(&entries);
-        entries.iter().for_each(read);
+        let subject = |entry| Subject { entry, config: RunEntry::config(entry).ok() };
+        let subjects: Vec<Subject<'_>> = entries.iter().map(subject).collect();
+        subjects.iter().filter(|subject| subject.entry.name != WHOLE).for_each(read);
         list(&entries);
-        compare(&entries);
-        differ(&entries);
+        compare(&subjects);
+        differ(&subjects);
     }
 
     fn put(&mut self, data: &[u8]) {
@@ -113,13 +116,12 @@ impl Place {
     }
 
     fn resolve(&self, entries: &[RunEntry]) {
-        for reference in ["best", "last", DAMAGED[0]] {
-            told(store::resolve(&self.runs, Some(EXPERIMENT), reference));
-        }
-        for (id, entry) in store::index_by_id(entries) {
-            let prefix: String = id.chars().take(8).collect();
+        assert_eq!(must(store::resolve(&self.runs, None, WHOLE)), self.whole);
+        told(store::resolve(&self.runs, Some(EXPERIMENT), "best"));
+        let index = store::index_by_id(entries);
+        if let Some((id, entry)) = index.iter().find(|(_, entry)| entry.name != WHOLE) {
+            let prefix: String = id.chars().take(PREFIX).collect();
             told(store::resolve(&self.runs, None, &prefix));
-            told(store::resolve(&self.runs, None, &entry.dir.to_string_lossy()));
             let dir = self.runs.experiment(EXPERIMENT);
             let _ = store::is_held(&dir, &store::lock_key(id, &entry.name));
         }
@@ -144,7 +146,8 @@ fn parts(data: &[u8]) -> Vec<(&[u8], &[u8])> {
 }
 
 /// The files of one run by themselves.
-fn read(entry: &RunEntry) {
+fn read(subject: &Subject<'_>) {
+    let entry = subject.entry;
     let (_, _, _) = (entry.reason(), entry.is_copy(), entry.require_checkpoint().is_ok());
     told(entry.monitor());
     told(entry.timing());
@@ -153,8 +156,7 @@ fn read(entry: &RunEntry) {
     let text = must(entry.record.render());
     let again: serde_json::Result<RunRecord> = serde_json::from_str(&text);
     again.unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let subject = Subject { entry, config: entry.config().ok() };
-    let sheet = report::show(&subject);
+    let sheet = report::show(subject);
     serde_json::to_string(&sheet).unwrap_or_else(|error| panic!("{error}"));
     for table in [view::facts(&sheet), view::metrics(&sheet), view::settings(&sheet)] {
         table.text(Some(WIDTH));
@@ -181,40 +183,27 @@ fn read(entry: &RunEntry) {
 fn list(entries: &[RunEntry]) {
     let rows = report::list(entries);
     assert_eq!(rows.len(), entries.len());
-    for for_people in [true, false] {
-        let table = view::list(&rows, for_people);
-        table.text(Some(WIDTH));
-        table.markdown();
-        must(table.csv());
-        must(table.json());
-    }
+    view::list(&rows, true).text(Some(WIDTH));
+    must(view::list(&rows, false).json());
 }
 
-fn compare(entries: &[RunEntry]) {
-    let subjects: Vec<_> =
-        entries.iter().map(|entry| Subject { entry, config: entry.config().ok() }).collect();
-    for (column, lower_is_better, test) in [("valid_loss", true, false), ("valid_accuracy", false, true)] {
-        let monitor = Monitor { column: column.to_owned(), lower_is_better };
-        let found = report::compare(EXPERIMENT, &subjects, &monitor, test);
-        let is_told = |group: &report::Group| group.runs.iter().any(|name| name == WHOLE);
-        // A run with the id of another is taken for its copy.
-        let ids: BTreeSet<&str> = entries.iter().map(|entry| entry.record.id.as_str()).collect();
-        assert!(ids.len() < entries.len() || found.groups.iter().any(is_told), "the whole run is hidden");
-        let table = view::comparison(&found);
-        table.text(None);
-        must(table.csv());
-        must(table.json());
-    }
+fn compare(subjects: &[Subject<'_>]) {
+    // A run with the id of another is taken for its copy.
+    let ids: BTreeSet<&str> = subjects.iter().map(|subject| subject.entry.record.id.as_str()).collect();
+    let monitor = Monitor { column: "valid_loss".to_owned(), lower_is_better: true };
+    let found = report::compare(EXPERIMENT, subjects, &monitor, true);
+    let is_told = |group: &report::Group| group.runs.iter().any(|name| name == WHOLE);
+    assert!(ids.len() < subjects.len() || found.groups.iter().any(is_told), "the whole run is hidden");
+    let table = view::comparison(&found);
+    table.text(None);
+    must(table.csv());
 }
 
-fn differ(entries: &[RunEntry]) {
-    let subject = |entry| Subject { entry, config: RunEntry::config(entry).ok() };
-    for pair in entries.windows(2) {
-        let (settings, metrics) = view::difference(&report::diff(&subject(&pair[0]), &subject(&pair[1])));
-        for table in [settings, metrics] {
-            table.text(None);
-            must(table.json());
-        }
+fn differ(subjects: &[Subject<'_>]) {
+    if let [first, .., last] = subjects {
+        let (settings, metrics) = view::difference(&report::diff(first, last));
+        settings.text(None);
+        must(metrics.json());
     }
 }
 
