@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
+use super::action::{Action, action};
 use super::executor::{Failed, Job};
-use super::plan::{Action, action};
 use super::scheduler::Scheduler;
 use super::task::Task;
 use crate::device::DeviceConfig;

@@ -2,8 +2,10 @@
 //!
 //! The display is an [`Audience`]; only a command wires it to the [`Scheduler`].
 
+mod action;
 mod attempt;
 mod continuation;
+mod cost;
 pub mod estimate;
 mod executor;
 mod fit;
@@ -25,6 +27,7 @@ mod task;
 mod verify;
 mod weights;
 
+pub use action::Action;
 pub use continuation::{as_begun, go_on};
 pub use executor::{Executor, Failed, Job, Observers, ProcessExecutor, ThreadExecutor, Worker};
 pub use fit::{notes, prepare};
@@ -32,7 +35,7 @@ pub use halt::Halt;
 pub use interrupt::Interrupt;
 pub use library::Library;
 pub use machine::Machine;
-pub use plan::{Action, Plan, PlannedRun};
+pub use plan::{Plan, PlannedRun};
 pub use predictor::Predictor;
 pub use probe::{Expectation, STEPS as PROBED_STEPS, makespan, probe};
 pub use scheduler::{Audience, Policy, Scheduler, slots};

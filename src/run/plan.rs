@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::action::{Action, action};
+use super::cost::{Shape, epoch_seconds, median, shape};
 use super::estimate::run_bytes;
 use super::fit::{Blame, Refusal, blamed, fit};
 use super::library::Library;
@@ -18,50 +20,10 @@ use super::task::Task;
 use super::weights::locate;
 use crate::config::{Experiment, NAMED, RunConfig, Written, hit, words};
 use crate::data::Prepared;
-use crate::setting::{Diagnostic, Kind, Shared};
-use crate::store::{self, RunEntry, RunsDir, Status};
+use crate::setting::{Diagnostic, Shared};
+use crate::store::{self, RunsDir, Status};
 use crate::sweep::prune::PruneConfig;
 use crate::{Error, Result};
-
-/// What `runner run` does with a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
-    /// Train it from the start.
-    Train,
-    /// Go on from its last checkpoint.
-    Resume,
-    /// It is completed.
-    Skip,
-    /// It diverged, and would again; only `--force` trains it.
-    Leave,
-    /// A rule of `sweep.prune` has stopped it, and would again; a looser one lets it go on.
-    Stop,
-    /// Another process trains it now; what is left when that ends is decided then.
-    Wait,
-}
-
-impl Action {
-    /// Whether there is something to train.
-    pub fn is_work(self) -> bool {
-        matches!(self, Self::Train | Self::Resume | Self::Wait)
-    }
-
-    /// Whether there can be something to train: a rule may decide otherwise once others have got on.
-    pub fn may_train(self) -> bool {
-        self.is_work() || self == Self::Stop
-    }
-
-    /// The word in the table of `runner plan`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Resume => "resume",
-            Self::Skip => "skip",
-            Self::Leave | Self::Stop => "leave",
-            Self::Wait => "wait",
-        }
-    }
-}
 
 /// A run and what is to be done with it.
 #[derive(Debug, Clone)]
@@ -74,15 +36,6 @@ pub struct PlannedRun {
     pub action: Action,
     /// Its place in the sweep, from 0.
     pub position: usize,
-}
-
-/// What decides how long an epoch takes: data and model by their addresses, which equal settings share, the samples of
-/// a batch and the sort of optimizer.
-type Shape = (usize, usize, usize, &'static str);
-
-fn shape(config: &RunConfig) -> Shape {
-    let RunConfig { data, model, optimizer, train, .. } = config;
-    (data.address(), model.address(), train.batch_size, optimizer.kind.kind())
 }
 
 /// All runs of an experiment in the order of its sweep.
@@ -103,7 +56,7 @@ pub struct Plan {
     /// What an epoch took in the runs of this experiment that are completed: the median.
     pub seconds_per_epoch: Option<f64>,
     /// The same for each shape of runs of which one is completed.
-    paces: HashMap<Shape, f64>,
+    pub(super) paces: HashMap<Shape, f64>,
     /// The settings that a refusal may be due to, and where they were written.
     written: Vec<Written>,
 }
@@ -280,44 +233,6 @@ impl Plan {
         Ok(all)
     }
 
-    /// What all epochs of a run take, if a run of its shape is completed.
-    pub fn seconds_of(&self, run: &PlannedRun) -> Option<f64> {
-        let epochs = run.spec.config.train.epochs as f64;
-        self.paces.get(&shape(&run.spec.config)).map(|seconds| seconds * epochs)
-    }
-
-    /// How long each run takes beside the others, by its data in `prepared`; 0 for a run without. Seconds where runs of
-    /// the same shape are completed; the others follow from weights × samples × epochs, which is good for an order and
-    /// no more.
-    pub fn costs(&self, prepared: &[Option<Arc<Prepared>>]) -> Result<Vec<f64>> {
-        let mut counts: HashMap<[usize; 2], u64> = HashMap::new();
-        let mut guesses = Vec::with_capacity(self.runs.len());
-        for (run, data) in self.runs.iter().zip(prepared) {
-            let Some(data) = data else {
-                guesses.push(0.0);
-                continue;
-            };
-            let config = &run.spec.config;
-            let key = [config.data.address(), config.model.address()];
-            let count = match counts.get(&key) {
-                Some(count) => *count,
-                None => config.model.parameter_count(&data.shape(), config.loss().outputs(data.task())?)?,
-            };
-            counts.insert(key, count);
-            guesses.push(count as f64 * data.split.train.len() as f64 * config.train.epochs as f64);
-        }
-        let known: Vec<Option<f64>> = self.runs.iter().map(|run| self.seconds_of(run)).collect();
-        let ratios = known.iter().zip(&guesses).filter_map(|(known, guess)| Some((*known)? / guess));
-        let seconds_each = median(ratios.filter(|ratio| ratio.is_finite()).collect()).unwrap_or(1.0);
-        Ok(known.iter().zip(guesses).map(|(known, guess)| known.unwrap_or(guess * seconds_each)).collect())
-    }
-
-    /// What the work would take with so many runs at once, if anything of this experiment is completed.
-    pub fn estimate_seconds(&self, jobs: usize) -> Option<f64> {
-        let epochs: usize = self.work().map(|run| run.spec.config.train.epochs).sum();
-        Some(self.seconds_per_epoch? * epochs as f64 / jobs.clamp(1, self.runs.len().max(1)) as f64)
-    }
-
     /// The runs that there is something to train of.
     pub fn work(&self) -> impl Iterator<Item = &PlannedRun> {
         self.runs.iter().filter(|run| run.action.is_work())
@@ -341,30 +256,4 @@ fn refused(causes: IndexMap<Refusal, Vec<String>>, written: &[Written], total: u
         help: None,
     };
     Error::Settings(causes.into_iter().map(diagnostic).collect())
-}
-
-/// What an epoch took in a run that is completed.
-fn epoch_seconds(entry: &RunEntry) -> Option<f64> {
-    let record = &entry.record;
-    let epochs = record.last.as_ref().filter(|_| record.status == Status::Completed)?.epoch;
-    Some(record.seconds / epochs as f64).filter(|seconds| seconds.is_finite())
-}
-
-fn median(mut numbers: Vec<f64>) -> Option<f64> {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied()
-}
-
-/// What is to be done with a run that stands so.
-pub(super) fn action(entry: Option<&RunEntry>, force: bool) -> Action {
-    let Some(entry) = entry else { return Action::Train };
-    let can_go_on = entry.last_checkpoint().is_file();
-    match entry.record.status {
-        Status::Running => Action::Wait,
-        _ if force => Action::Train,
-        Status::Completed => Action::Skip,
-        Status::Diverged => Action::Leave,
-        _ if can_go_on => Action::Resume,
-        _ => Action::Train,
-    }
 }

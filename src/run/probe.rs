@@ -7,11 +7,10 @@ use std::sync::Arc;
 use super::estimate;
 use super::executor::with_threads;
 use super::plan::Plan;
-use crate::config::RunConfig;
 use crate::data::{DataConfig, Prepared};
 use crate::device::DeviceConfig;
 use crate::setting::Kind;
-use crate::train::{self, Pace, Setup};
+use crate::train::{self, Pace};
 use crate::{Error, Result};
 
 /// Steps that are timed, the median of which counts.
@@ -57,7 +56,8 @@ pub fn probe(
             continue;
         };
         let config = &run.spec.config;
-        let setup = setup(config, data, &device);
+        // No checkpoint is made.
+        let setup = run.spec.setup(data, &device, "");
         let of_samples = match samples.get(&config.data.address()) {
             Some(known) => Arc::clone(known),
             None => what_samples_are(&config.data)?,
@@ -79,22 +79,6 @@ pub fn probe(
         expected.push(Some(Expectation { seconds: pace.seconds(&setup), bytes }));
     }
     Ok((expected, paces.len()))
-}
-
-fn setup<'a>(config: &'a RunConfig, data: &'a Prepared, device: &'a candle_core::Device) -> Setup<'a> {
-    Setup {
-        seed: config.seed,
-        model: &config.model,
-        loss: config.loss(),
-        optimizer: &config.optimizer,
-        scheduler: &config.scheduler,
-        train: &config.train,
-        metrics: &config.metrics,
-        data,
-        device,
-        // No checkpoint is made.
-        metadata: "",
-    }
 }
 
 /// The settings of the data but for those that only say how many samples there are.

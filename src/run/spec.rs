@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use candle_core::Device;
 use serde_json::Value;
 
 use super::library::Library;
 use crate::config::{Assignment, Draft, Identities, Identity, RunConfig};
-use crate::data::Preprocessing;
+use crate::data::{Prepared, Preprocessing};
 use crate::store::Origin;
+use crate::train::Setup;
 use crate::{Error, Result};
 
 /// One run, ready to be trained.
@@ -84,6 +86,23 @@ impl RunSpec {
             .as_ref()
             .map(|origin| ("continued_from", serde_json::json!({ "id": origin.id, "epoch": origin.epoch })));
         Ok(identity.metadata([("preprocessing", preprocessing)].into_iter().chain(origin)))
+    }
+
+    /// What the training is made of.
+    pub fn setup<'a>(&'a self, data: &'a Prepared, device: &'a Device, metadata: &'a str) -> Setup<'a> {
+        let config = &self.config;
+        Setup {
+            seed: config.seed,
+            model: &config.model,
+            loss: config.loss(),
+            optimizer: &config.optimizer,
+            scheduler: &config.scheduler,
+            train: &config.train,
+            metrics: &config.metrics,
+            data,
+            device,
+            metadata,
+        }
     }
 
     /// The swept keys and values as JSON, for `run.json`.

@@ -15,7 +15,7 @@ use crate::run::library::Library;
 use crate::run::spec::RunSpec;
 use crate::store::{Failure, Recorder, checkpoint, layout};
 use crate::train::event::{Event, Observer, Outcome};
-use crate::train::{Setup, train};
+use crate::train::train;
 use crate::{Error, Result, kernel};
 
 /// Stacks of training threads; deep models recurse.
@@ -43,18 +43,7 @@ impl ThreadExecutor {
         require_memory(job.spec, &data, job.device)?;
         let device = job.device.open()?;
         let resume = if job.resume { state(&job.dir.join(layout::LAST), &mut observer)? } else { None };
-        let setup = Setup {
-            seed: config.seed,
-            model: &config.model,
-            loss: config.loss(),
-            optimizer: &config.optimizer,
-            scheduler: &config.scheduler,
-            train: &config.train,
-            metrics: &config.metrics,
-            data: &data,
-            device: &device,
-            metadata: &metadata,
-        };
+        let setup = job.spec.setup(&data, &device, &metadata);
         Ok(train(&setup, resume.as_deref(), &mut observer)?)
     }
 }
