@@ -267,7 +267,8 @@ fn rules_by_which_runs_stop() {
     Case::new("")
         .flags(&["-s", "sweep.prune={ kind = 'asha', every = 2 }"])
         .points_at("rule_in_a_flag", &["--set:1:30"]);
-    Case::new("\n[sweep.grid]\n\"sweep.prune.kind\" = [\"asha\"]\n").points_at("swept_rule", &["a.toml:8:1"]);
+    Case::new("\n[sweep.grid]\n\"sweep.prune.kind\" = [\"asha\"]\n")
+        .points_at("swept_rule", &["a.toml:8:22"]);
 }
 
 #[test]
