@@ -86,7 +86,7 @@ pub(super) fn read_sweep(
     }
     found.write_late(merged, base, sections).map_err(refuse)?;
     let mut problems = misused(&found.exclude, &found.spaces, sections);
-    problems.extend(found.spaces.iter().flat_map(|space| &space.axes).filter_map(same_for_all));
+    problems.extend(found.spaces.iter().flat_map(|space| &space.axes).filter_map(is_for_all_runs));
     found.notes.extend(beaten(&found.spaces, merged));
     let seeds = match &config.seeds {
         Some(seeds) if !yields_seeds(merged) => {
@@ -265,19 +265,16 @@ impl Swept {
     }
 }
 
-/// An experiment has one name, and so have the folders of its runs; and one sweep.
-fn same_for_all(axis: &Axis) -> Option<Problem> {
-    if KeyPath::parse("sweep").covers(&axis.key) {
-        let message = format!("`{}` cannot change from run to run", axis.key);
-        return Some(problem(
-            axis.written.clone(),
-            message,
-            "expected a setting of a run: a sweep has one rule",
-        ));
+/// An experiment has one name, and so have the folders of its runs; and it has one sweep.
+fn is_for_all_runs(axis: &Axis) -> Option<Problem> {
+    let key = &axis.key;
+    if **key == KeyPath::parse("name") {
+        let message = "`name` cannot change from run to run".to_owned();
+        return Some(problem(axis.written.clone(), message, "expected one name for all runs"));
     }
-    let is_name = *axis.key == KeyPath::parse("name");
-    let message = "`name` cannot change from run to run".to_owned();
-    is_name.then(|| problem(axis.written.clone(), message, "expected one name for all runs"))
+    let of_sweep = KeyPath::parse("sweep").covers(key);
+    let message = format!("`{key}` cannot change from run to run");
+    of_sweep.then(|| problem(axis.written.clone(), message, "expected it in `sweep` itself, for all runs"))
 }
 
 /// Files that set what a file below them sweeps: the sweep has the say, which they may not expect.

@@ -98,6 +98,16 @@ impl Prepared {
         self.preprocessing.sample_shape()
     }
 
+    /// The part of a sample of the largest size that samples have in the mean: 1 but for sequences.
+    pub fn fullness(&self) -> f64 {
+        match (&self.encoded[0], self.shape()) {
+            (Some(Encoded::Sequences(sequences)), SampleShape::Tokens { longest, .. }) if longest > 0 => {
+                (sequences.mean_length() / longest as f64).min(1.0)
+            }
+            _ => 1.0,
+        }
+    }
+
     /// What there is to predict.
     pub fn task(&self) -> Task {
         self.preprocessing.task()

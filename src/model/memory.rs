@@ -12,6 +12,18 @@ use crate::sample::SampleShape;
 /// loss makes of them, and their gradient.
 const OF_OUTPUTS: u64 = 4;
 
+/// What passes through a model at once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Load {
+    /// Samples.
+    pub batch: u64,
+    /// The part of the longest sequence that sequences have in the mean; 1 for other samples. Padding is passed on, but
+    /// nothing is kept of it.
+    pub fullness: f64,
+    /// What for.
+    pub purpose: Purpose,
+}
+
 /// What batches pass through a model for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -39,32 +51,23 @@ impl ModelConfig {
         Ok((all, trained))
     }
 
-    /// The most numbers that a pass over `batch` samples holds at once beside the weights and their gradients, the
-    /// samples included. A sequence counts as one of the longest.
+    /// The most numbers that a pass holds at once beside the weights and their gradients, the samples included.
     ///
     /// # Errors
     /// As [`parameter_count`](Self::parameter_count).
-    pub fn pass_numbers(
-        &self,
-        input: &SampleShape,
-        outputs: usize,
-        batch: u64,
-        purpose: Purpose,
-    ) -> Result<u64> {
+    pub fn pass_numbers(&self, input: &SampleShape, outputs: usize, load: Load) -> Result<u64> {
         let layers = self.kind.layers(input, outputs)?;
         let shape = self.kind.first_shape(input);
-        let samples = numbers(batch, &shape);
-        let mut pass =
-            Tape { batch, purpose, held: samples, is_held: true, trains_before: false, peak: samples };
+        let samples = numbers(load.batch, &shape);
+        let mut pass = Tape { load, held: samples, is_held: true, trains_before: false, peak: samples };
         let output = pass.layers(&layers, shape, 0)?;
-        Ok(pass.peak.saturating_add(numbers(batch, &output).saturating_mul(OF_OUTPUTS)))
+        Ok(pass.peak.saturating_add(numbers(load.batch, &output).saturating_mul(OF_OUTPUTS)))
     }
 }
 
 /// A pass on its way through the layers.
 struct Tape {
-    batch: u64,
-    purpose: Purpose,
+    load: Load,
     /// Numbers that stay until the backward pass has been through their layer.
     held: u64,
     /// Whether the current activation is among them.
@@ -93,17 +96,21 @@ impl Tape {
     }
 
     fn layer(&mut self, layer: &LayerConfig, input: &[usize], output: &[usize], beside: u64) -> Result<()> {
-        let memory = layer.memory(input, self.batch)?;
+        let Load { batch, fullness, purpose } = self.load;
+        let mut memory = layer.memory(input, batch)?;
         if memory.is_view {
             return Ok(());
         }
-        let (x, y) = (numbers(self.batch, input), numbers(self.batch, output));
+        for numbers in [&mut memory.beside, &mut memory.backward, &mut memory.evaluation] {
+            *numbers = (*numbers as f64 * fullness) as u64;
+        }
+        let (x, y) = (numbers(batch, input), numbers(batch, output));
         let unheld = if self.is_held { 0 } else { x };
-        match self.purpose {
+        match purpose {
             Purpose::Evaluation => self.reach(&[unheld, y, memory.evaluation, beside]),
             Purpose::Training => self.train(layer, &memory, [x, y, unheld], input, beside)?,
         }
-        self.is_held = self.purpose == Purpose::Training && memory.keeps == Keeps::Output;
+        self.is_held = purpose == Purpose::Training && memory.keeps == Keeps::Output;
         Ok(())
     }
 
@@ -132,8 +139,8 @@ impl Tape {
     /// The input of a block stays until it is added, and so does the gradient of its output on the way back.
     fn residual(&mut self, config: &ResidualConfig, input: &[usize], beside: u64) -> Result<Vec<usize>> {
         let output = LayerConfig::Residual(config.clone()).output_shape(input)?;
-        let unheld = if self.is_held { 0 } else { numbers(self.batch, input) };
-        let both = unheld.saturating_add(numbers(self.batch, &output)).saturating_add(beside);
+        let unheld = if self.is_held { 0 } else { numbers(self.load.batch, input) };
+        let both = unheld.saturating_add(numbers(self.load.batch, &output)).saturating_add(beside);
         let was_held = self.is_held;
         self.layers(&config.layers, input.to_vec(), both)?;
         if let Some(shortcut) = &config.shortcut {
@@ -160,11 +167,14 @@ mod tests {
     }
 
     fn passes(text: &str, input: &[usize], batch: u64) -> [u64; 2] {
-        let count = |purpose| read(text).pass_numbers(&input.into(), 1, batch, purpose).unwrap();
+        let count = |purpose| {
+            let load = Load { batch, fullness: 1.0, purpose };
+            read(text).pass_numbers(&input.into(), 1, load).unwrap()
+        };
         [count(Purpose::Training), count(Purpose::Evaluation)]
     }
 
-    /// By hand, for 10 samples of 2: Linear(2, 3) → LeakyReLU → BatchNorm → Linear(3, 1). Behind the activation its input
+    /// By hand, for 10 samples of 2: Linear(2, 3) → `LeakyReLU` → `BatchNorm` → Linear(3, 1). Behind the activation its input
     /// is kept, behind the norm that too, behind the last layer 20 + 30 + 30 + 30; then the gradients of its output and of
     /// its input, and four tensors of 10 outputs.
     #[test]

@@ -36,7 +36,7 @@ pub use cnn::{CnnConfig, HeadConfig};
 pub use config::{ArchitectureConfig, ModelConfig, ModelSettings};
 pub use init::InitConfig;
 pub use layer::{Layer, LayerConfig, Mode, Pass};
-pub use memory::Purpose;
+pub use memory::{Load, Purpose};
 pub use mlp::{ActivationPosition, MlpConfig};
 pub use network::Model;
 pub use parameter::Parameter;

@@ -3,8 +3,8 @@
 //! Data is not counted, which all runs share. The measured peaks that the estimate is held to stand in its tests.
 
 use super::spec::RunSpec;
-use crate::data::Prepared;
-use crate::model::Purpose;
+use crate::data::{Part, Prepared};
+use crate::model::{Load, Purpose};
 use crate::train::EVALUATION_BATCH;
 use crate::{Error, Result};
 
@@ -40,19 +40,20 @@ impl Needs {
         let (twice, sums) = (weights.saturating_mul(2), trained.saturating_mul(gradients));
         let lasting = twice.saturating_add(sums).saturating_add(state);
         let pass = |batch: usize, samples: usize, purpose| {
-            config.model.pass_numbers(&shape, outputs, batch.min(samples) as u64, purpose)
+            let load = Load { batch: batch.min(samples) as u64, fullness: data.fullness(), purpose };
+            config.model.pass_numbers(&shape, outputs, load)
         };
         let split = &data.split;
         let training = match config.train.epochs {
             0 => 0,
             _ => pass(config.train.batch_size, split.train.len(), Purpose::Training)?,
         };
-        let measured = [&split.valid, &split.test].into_iter().flatten().map(|part| part.len());
+        let measured = [&split.valid, &split.test].into_iter().flatten().map(Part::len);
         let largest = measured.max().unwrap_or(0);
         let evaluation = pass(EVALUATION_BATCH, largest, Purpose::Evaluation)?;
         // Weights, best weights and state in one file, and new best weights beside the ones before.
         let checkpoint = weights.saturating_mul(3).saturating_add(state);
-        let predicted = split.test.as_ref().or(split.valid.as_ref()).map_or(0, |part| part.len()) as u64;
+        let predicted = split.test.as_ref().or(split.valid.as_ref()).map_or(0, Part::len) as u64;
         let predictions = predicted.saturating_mul((outputs as u64).saturating_add(1));
         let phases = [training, evaluation, checkpoint].map(|numbers| numbers.saturating_mul(BYTES));
         Ok(Self {

@@ -68,7 +68,7 @@ fn step_seconds(trainer: &mut Trainer<'_>, steps: usize) -> Result<f64> {
 
 fn sample_seconds(trainer: &mut Trainer<'_>) -> Result<f64> {
     let split = &trainer.setup.data.split;
-    let part = split.valid.as_ref().or(split.test.as_ref()).filter(|part| part.len() > 0);
+    let part = split.valid.as_ref().or(split.test.as_ref()).filter(|part| !part.is_empty());
     let Some(part) = part else { return Ok(0.0) };
     let rows: Vec<u32> = part.rows.iter().copied().take(EVALUATION_BATCH).collect();
     let (count, part) = (rows.len() as f64, Part { set: part.set, rows });

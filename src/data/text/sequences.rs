@@ -35,6 +35,11 @@ impl Sequences {
         self.ends.len()
     }
 
+    /// Tokens in a sequence, the mean over all of them.
+    pub fn mean_length(&self) -> f64 {
+        self.tokens.len() as f64 / self.rows().max(1) as f64
+    }
+
     /// One sequence; none if there is no such row.
     pub fn row(&self, row: usize) -> Option<&[u32]> {
         slice(&self.tokens, &self.ends, row)
