@@ -162,9 +162,11 @@ impl Place<'_> {
 
     fn compare(&self) -> Outcome<()> {
         let entries = store::scan(&self.runs, None)?;
-        let configs =
-            || Ok(entries.iter().map(|entry| Subject { entry, config: entry.config().ok() }).collect());
-        let subjects: Vec<Subject<'_>> = time("compare: configurations", configs)?;
+        let members: Vec<_> = entries.iter().collect();
+        let configs = time("compare: configurations", || Ok(store::configs(&members)))?;
+        let configs = configs.into_iter().map(Result::ok);
+        let subjects: Vec<Subject<'_>> =
+            members.into_iter().zip(configs).map(|(entry, config)| Subject { entry, config }).collect();
         let monitor = Monitor { column: "valid_loss".to_owned(), lower_is_better: true };
         let compared = || Ok(report::compare(NAME, &subjects, &monitor, false));
         let comparison = time("compare: groups", compared)?;
@@ -217,7 +219,8 @@ impl Place<'_> {
         let errors = child.stderr.take().ok_or("there is no standard error")?;
         let mut first = None;
         for line in BufReader::new(errors).lines() {
-            if line?.contains(&format!("epoch 1/{EPOCHS}")) {
+            // The number is padded to the width of the last one.
+            if line?.contains(&format!(" 1/{EPOCHS} ")) {
                 first.get_or_insert_with(|| start.elapsed());
             }
         }

@@ -111,9 +111,12 @@ impl RunEntry {
 
     /// The metric that says which epoch, and which run, is best: `train.monitor` of the run's settings.
     pub fn monitor(&self) -> Result<String> {
-        let config = self.config()?;
-        let monitor =
-            config.get("train").and_then(|train| train.get("monitor")).and_then(toml::Value::as_str);
-        Ok(monitor.unwrap_or("valid_loss").to_owned())
+        Ok(monitor_of(&self.config()?))
     }
+}
+
+/// `train.monitor` of a run's settings.
+pub(super) fn monitor_of(config: &toml::Table) -> String {
+    let monitor = config.get("train").and_then(|train| train.get("monitor")).and_then(toml::Value::as_str);
+    monitor.unwrap_or("valid_loss").to_owned()
 }

@@ -6,7 +6,8 @@ use std::io::Read;
 use std::path::Path;
 
 use super::checkpoint::FROM_PYTORCH;
-use super::{RunEntry, RunsDir, Status, experiments, index_by_id, layout, scan};
+use super::entry::monitor_of;
+use super::{RunEntry, RunsDir, Status, configs, experiments, index_by_id, layout, scan};
 use crate::model::state_dict::is_from_pytorch;
 use crate::setting::nearest;
 use crate::{Error, Result};
@@ -100,7 +101,9 @@ fn best(entries: &[RunEntry]) -> Result<RunEntry> {
     }
     let completed: Vec<&RunEntry> =
         entries.iter().filter(|entry| entry.record.status == Status::Completed).collect();
-    let monitors: BTreeSet<String> = completed.iter().map(|entry| entry.monitor()).collect::<Result<_>>()?;
+    let configs = configs(&completed).into_iter();
+    let monitors: BTreeSet<String> =
+        configs.map(|config| config.map(|config| monitor_of(&config))).collect::<Result<_>>()?;
     let monitor = match monitors.len() {
         0 => return Err(Error::Request("there is no best run: none is completed".into())),
         1 => monitors.into_iter().next().unwrap_or_default(),
