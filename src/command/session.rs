@@ -80,9 +80,7 @@ impl Session {
 
     /// Counts runs that need not be trained.
     pub fn skip(&self, runs: usize) {
-        for _ in 0..runs {
-            self.progress.skip();
-        }
+        self.progress.skip(runs);
     }
 
     /// Takes the display away; the exit code that a signal calls for, if one has come.
@@ -140,8 +138,8 @@ impl Audience for Display {
                 let text = "diverged: a loss or a weight is no longer finite";
                 self.0.error(&format!("{} {text}", ended.name));
             }
-            (Status::Completed, _) if !ended.trained => self.0.skip(),
-            (Status::Stopped, _) => self.0.skip(),
+            (Status::Completed, _) if !ended.trained => self.0.skip(1),
+            (Status::Stopped, _) => self.0.skip(1),
             _ => {}
         }
     }
@@ -155,9 +153,12 @@ pub fn devices(
     if !asked.is_empty() {
         return asked.iter().map(|device| device.resolve()).collect();
     }
-    let mut wanted: Vec<DeviceConfig> = configured.into_iter().collect();
-    wanted.sort_by_key(ToString::to_string);
-    wanted.dedup();
+    let mut wanted: Vec<DeviceConfig> = Vec::new();
+    for device in configured {
+        if !wanted.contains(&device) {
+            wanted.push(device);
+        }
+    }
     match wanted.as_slice() {
         [] => Ok(vec![DeviceConfig::Auto.resolve()?]),
         [one] => Ok(vec![one.resolve()?]),

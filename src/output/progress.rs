@@ -83,10 +83,10 @@ impl Progress {
         RunProgress { progress, name, epochs: 0, in_legs: false, bar: None, counts: false }
     }
 
-    /// Counts a run as done that need not be trained.
-    pub fn skip(&self) {
+    /// Counts so many runs as done that need not be trained.
+    pub fn skip(&self, runs: usize) {
         if let Display::Bars { sweep: Some(sweep), .. } = &*self.0 {
-            sweep.inc(1);
+            sweep.inc(runs as u64);
         }
     }
 
@@ -440,7 +440,7 @@ mod tests {
         play(&mut progress.run("interrupted"), Ending::Interrupted);
         assert_eq!(position(), 1, "it is to be gone on with");
         progress.run("failed").fail("reason");
-        progress.skip();
+        progress.skip(1);
         assert_eq!(position(), 3);
         progress.say("stopping behind this epoch");
         progress.finish();

@@ -45,13 +45,12 @@ impl Action {
 /// What is to be done with a run that stands so.
 pub(super) fn action(entry: Option<&RunEntry>, force: bool) -> Action {
     let Some(entry) = entry else { return Action::Train };
-    let can_go_on = entry.last_checkpoint().is_file();
     match entry.record.status {
         Status::Running => Action::Wait,
         _ if force => Action::Train,
         Status::Completed => Action::Skip,
         Status::Diverged => Action::Leave,
-        _ if can_go_on => Action::Resume,
+        _ if entry.last_checkpoint().is_file() => Action::Resume,
         _ => Action::Train,
     }
 }

@@ -66,7 +66,9 @@ impl RunLock {
         let mut name = String::new();
         self.file.rewind().ok()?;
         self.file.read_to_string(&mut name).ok()?;
-        (!name.is_empty()).then_some(name)
+        // A damaged file must not lead out of the experiment's folder.
+        let is_plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
+        is_plain.then_some(name)
     }
 
     /// Notes the name of the run's folder for all later owners.
@@ -138,6 +140,17 @@ mod tests {
         for id in ["", "../x", "a/b", "."] {
             assert!(RunLock::try_acquire(folder.path(), id).is_err(), "{id}");
             assert_eq!(is_held(folder.path(), id), Some(false), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_claim_names_a_folder_beside_the_locks() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lock = RunLock::try_acquire(folder.path(), "1f3a").unwrap().unwrap();
+        assert_eq!(lock.claimed(), None);
+        for (name, read) in [("run-1f3a", Some("run-1f3a")), ("../run", None), ("..", None), ("a/b", None)] {
+            lock.claim(name).unwrap();
+            assert_eq!(lock.claimed().as_deref(), read, "{name}");
         }
     }
 
