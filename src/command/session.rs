@@ -92,8 +92,11 @@ impl Session {
     /// Says once that an end was asked for: the end of the epoch may be minutes away.
     fn announce(&self, finished: &AtomicBool) {
         const PAUSE: Duration = Duration::from_millis(20);
-        while !finished.load(Ordering::Relaxed) {
-            if self.halt.asked() {
+        loop {
+            let is_over = finished.load(Ordering::Relaxed);
+            // An epoch may end sooner than this thread looks; the user is to know why the runs ended nevertheless.
+            let is_told_at_the_end = self.interrupt.asked() || self.halt.is_late();
+            if self.halt.asked() && (!is_over || is_told_at_the_end) {
                 self.progress.say(if self.interrupt.asked() {
                     "finishing the epoch and saving; once more stops at once"
                 } else if self.halt.is_late() {
@@ -101,6 +104,9 @@ impl Session {
                 } else {
                     "--fail-fast: finishing the epoch and saving"
                 });
+                return;
+            }
+            if is_over {
                 return;
             }
             std::thread::sleep(PAUSE);
