@@ -1,12 +1,14 @@
 //! Lines of a matrix, split into parts of bf16 and laid out for tiles.
 
 use std::arch::x86_64::{
-    __m256i, __m512, __m512bh, __m512i, _mm512_castsi512_ps, _mm512_castsi512_si256, _mm512_cvtepu16_epi32,
-    _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64, _mm512_maskz_loadu_ps, _mm512_or_si512,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4, _mm512_slli_epi32, _mm512_store_si512,
-    _mm512_sub_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64,
+    __m256i, __m512, __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_castsi512_ps,
+    _mm512_castsi512_si256, _mm512_cvtepu16_epi32, _mm512_cvtne2ps_pbh, _mm512_extracti64x4_epi64,
+    _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_i32x4,
+    _mm512_slli_epi32, _mm512_store_si512, _mm512_sub_ps, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
+
+use std::ops::Range;
 
 use super::multiply::LINES;
 
@@ -25,7 +27,10 @@ struct Row([u32; LANES]);
 /// 16 lines at 32 places of the depth: a tile for each part.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
-pub(super) struct Step([[Row; LINES]; PARTS]);
+pub(super) struct Step(Tiles);
+
+/// A tile of each part.
+type Tiles = [[Row; LINES]; PARTS];
 
 impl Step {
     pub const ZERO: Self = Self([[Row([0; LANES]); LINES]; PARTS]);
@@ -53,71 +58,93 @@ pub(super) struct Side<'a> {
 }
 
 impl Side<'_> {
-    /// Lays out the 16 lines from `first` on, zeros for those that are not there, over the depth from `start`, `depth`
-    /// numbers in all.
+    /// Lays out panels of 16 lines each from the line `first` on, zeros for those that are not there, over `depth`
+    /// numbers from the `start`th on. The steps of a panel lie one behind the other in `panels`.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    pub fn lay_out(&self, first: usize, start: usize, depth: usize, steps: &mut [Step]) {
-        let lines = self.lines.saturating_sub(first).min(LINES);
-        for (index, Step(tiles)) in steps.iter_mut().enumerate() {
-            let from = start + index * DEPTH;
-            let count = DEPTH.min(depth.saturating_sub(index * DEPTH));
-            if self.depth_step == 1 {
-                self.along_depth(first..first + lines, from, count, tiles);
-            } else {
-                self.across_depth(first..first + lines, from, count, tiles);
+    pub fn lay_out(&self, first: usize, start: usize, depth: usize, panels: &mut [Step]) {
+        let steps = depth.div_ceil(DEPTH).max(1);
+        let count = panels.len() / steps;
+        // Numbers that follow one another in memory are read one after the other.
+        if self.depth_step == 1 {
+            for (panel, steps) in panels.chunks_exact_mut(steps).enumerate() {
+                let lines = self.lines_of(first, panel);
+                for (index, Step(tiles)) in steps.iter_mut().enumerate() {
+                    let places = index * DEPTH..depth.min((index + 1) * DEPTH);
+                    self.along_depth(lines.clone(), start + places.start, places.len(), tiles);
+                }
+            }
+        } else {
+            for index in 0..steps {
+                for panel in 0..count {
+                    let lines = self.lines_of(first, panel);
+                    let places = index * DEPTH..depth.min((index + 1) * DEPTH);
+                    let Step(tiles) = &mut panels[panel * steps + index];
+                    self.across_depth(lines, start + places.start, places.len(), tiles);
+                }
             }
         }
+    }
+
+    /// Those that there are.
+    fn lines_of(&self, first: usize, panel: usize) -> Range<usize> {
+        let start = (first + panel * LINES).min(self.lines);
+        start..self.lines.min(start + LINES)
     }
 
     /// Where numbers that follow one another are of a line.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    fn along_depth(
-        &self,
-        lines: std::ops::Range<usize>,
-        from: usize,
-        count: usize,
-        tiles: &mut [[Row; LINES]; PARTS],
-    ) {
+    fn along_depth(&self, lines: Range<usize>, from: usize, count: usize, tiles: &mut Tiles) {
         let mut rows = [[_mm512_setzero_si512(); LINES]; PARTS];
         for (row, line) in lines.enumerate() {
             let numbers = &self.numbers[line * self.line_step + from..][..count];
             let (low, high) = numbers.split_at(count.min(LANES));
-            for (part, rows) in split(load(low), load(high)).into_iter().zip(&mut rows) {
-                rows[row] = part;
+            let parts = split(load(low), load(high));
+            for part in 0..PARTS {
+                rows[part][row] = parts[part];
             }
         }
-        for (rows, tile) in rows.iter().zip(tiles) {
-            match self.form {
-                Form::Left => store(rows, tile),
-                Form::Right => store(&transposed(rows), tile),
-            }
-        }
+        self.store(&rows, self.form == Form::Left, tiles);
     }
 
     /// Where numbers that follow one another are of lines.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-    fn across_depth(
-        &self,
-        lines: std::ops::Range<usize>,
-        from: usize,
-        count: usize,
-        tiles: &mut [[Row; LINES]; PARTS],
-    ) {
+    fn across_depth(&self, lines: Range<usize>, from: usize, count: usize, tiles: &mut Tiles) {
         let mut rows = [[_mm512_setzero_si512(); LINES]; PARTS];
-        let at = |place: usize| match place {
-            _ if place >= count || lines.is_empty() => _mm512_setzero_ps(),
-            _ => load(&self.numbers[(from + place) * self.depth_step + lines.start..][..lines.len()]),
+        let at = |place: usize| {
+            if place >= count || lines.is_empty() {
+                return _mm512_setzero_ps();
+            }
+            let start = (from + place) * self.depth_step + lines.start;
+            // The same lines at the same place of the next step: the processor does not foresee such distances.
+            let ahead = self.numbers.as_ptr().wrapping_add(start + DEPTH * self.depth_step);
+            // SAFETY: a hint to the cache reads nothing and never faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead.cast()) };
+            load(&self.numbers[start..][..lines.len()])
         };
         for pair in 0..count.div_ceil(2) {
-            let (even, odd) = (at(2 * pair), at(2 * pair + 1));
-            for (part, rows) in split_pairs(even, odd).into_iter().zip(&mut rows) {
-                rows[pair] = part;
+            let parts = split_pairs(at(2 * pair), at(2 * pair + 1));
+            for part in 0..PARTS {
+                rows[part][pair] = parts[part];
             }
         }
+        self.store(&rows, self.form == Form::Right, tiles);
+    }
+
+    /// As they are, or turned.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn store(&self, rows: &[[__m512i; LINES]; PARTS], as_they_are: bool, tiles: &mut Tiles) {
         for (rows, tile) in rows.iter().zip(tiles) {
-            match self.form {
-                Form::Left => store(&transposed(rows), tile),
-                Form::Right => store(rows, tile),
+            let turned;
+            let rows = if as_they_are {
+                rows
+            } else {
+                turned = transposed(rows);
+                &turned
+            };
+            for (row, to) in rows.iter().zip(tile) {
+                // SAFETY: a row has 64 bytes that begin at a multiple of 64.
+                unsafe { _mm512_store_si512((&raw mut to.0).cast(), *row) };
             }
         }
     }
@@ -130,15 +157,6 @@ fn load(numbers: &[f32]) -> __m512 {
     let mask = if numbers.len() >= LANES { u16::MAX } else { (1 << numbers.len()) - 1 };
     // SAFETY: only the lanes of the mask are read, which are numbers of the slice.
     unsafe { _mm512_maskz_loadu_ps(mask, numbers.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store(rows: &[__m512i; LINES], tile: &mut [Row; LINES]) {
-    for (row, to) in rows.iter().zip(tile) {
-        // SAFETY: a row has 64 bytes that begin at a multiple of 64.
-        unsafe { _mm512_store_si512((&raw mut to.0).cast(), *row) };
-    }
 }
 
 /// The bits of numbers of bf16.

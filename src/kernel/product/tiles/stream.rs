@@ -160,14 +160,16 @@ fn lay_out<'a>(
         panels.resize(count * steps, Step::ZERO);
     }
     let panels = &mut panels[..count * steps];
-    let one = |(panel, steps): (usize, &mut [Step])| {
+    let lay_out = |first: usize, panels: &mut [Step]| {
         // SAFETY: processors that have tiles have these vector instructions, as `has_tiles` asks.
-        unsafe { side.lay_out(first + panel * LINES, depth.start, depth.len(), steps) };
+        unsafe { side.lay_out(first, depth.start, depth.len(), panels) };
     };
     if threads() > 1 && count > 2 {
-        panels.par_chunks_mut(steps).enumerate().for_each(one);
+        let each = count.div_ceil(threads());
+        let parts = panels.par_chunks_mut(each * steps).enumerate();
+        parts.for_each(|(part, panels)| lay_out(first + part * each * LINES, panels));
     } else {
-        panels.chunks_mut(steps).enumerate().for_each(one);
+        lay_out(first, panels);
     }
     panels
 }
@@ -225,11 +227,8 @@ impl Pass<'_> {
                 memory.resize(2 * steps, Step::ZERO);
             }
             let streamed = &mut memory[..2 * steps];
-            for (panel, streamed) in streamed.chunks_mut(steps).enumerate() {
-                let line = first + panel * LINES;
-                // SAFETY: processors that have tiles have these vector instructions, as `has_tiles` asks.
-                unsafe { self.streamed.lay_out(line, self.depth.start, self.depth.len(), streamed) };
-            }
+            // SAFETY: processors that have tiles have these vector instructions, as `has_tiles` asks.
+            unsafe { self.streamed.lay_out(first, self.depth.start, self.depth.len(), streamed) };
             let streamed = two(streamed);
             for (index, resident) in self.resident.chunks_exact(2 * steps).enumerate() {
                 let (resident, line) = (two(resident), self.first + index * SIDE);
