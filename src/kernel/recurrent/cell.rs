@@ -34,6 +34,8 @@ pub(super) fn gates_of(cell: Cell) -> usize {
 pub(super) struct Forward<'a, T> {
     /// `[n, gates · H]`.
     pub gates: &'a mut [T],
+    /// What is added to each row of them first, `gates · H` numbers; empty for nothing.
+    pub bias: &'a [T],
     /// The c of an LSTM, `[n, H]`; empty otherwise.
     pub cells: &'a mut [T],
     /// c′, `[≤ n, H]`.
@@ -90,8 +92,9 @@ impl<T: Curve> Forward<'_, T> {
 
     #[inline(always)]
     fn rnn(self, curve: impl Fn(T) -> T) {
-        let Self { gates, output, step, column, hidden, .. } = self;
+        let Self { gates, bias, output, step, column, hidden, .. } = self;
         for (gates, output) in gates.chunks_exact_mut(hidden).zip(output.chunks_mut(step)) {
+            add(gates, bias);
             for (a, h) in gates.iter_mut().zip(&mut output[column..][..hidden]) {
                 let y = curve(*a);
                 *a = y;
@@ -102,11 +105,12 @@ impl<T: Curve> Forward<'_, T> {
 
     #[inline(always)]
     fn lstm(self) {
-        let Self { gates, cells, cells_before, output, step, column, hidden, .. } = self;
+        let Self { gates, bias, cells, cells_before, output, step, column, hidden, .. } = self;
         let none = vec![T::ZERO; hidden];
         let before = cells_before.chunks_exact(hidden).chain(std::iter::repeat(none.as_slice()));
         let rows = gates.chunks_exact_mut(4 * hidden).zip(cells.chunks_exact_mut(hidden));
         for (((gates, cells), before), output) in rows.zip(before).zip(output.chunks_mut(step)) {
+            add(gates, bias);
             let [i, f, g, o] = parts(gates, hidden);
             curved(i, T::sigmoid);
             curved(f, T::sigmoid);
@@ -124,11 +128,12 @@ impl<T: Curve> Forward<'_, T> {
 
     #[inline(always)]
     fn gru(self) {
-        let Self { gates, output, output_before, step, column, hidden, .. } = self;
+        let Self { gates, bias, output, output_before, step, column, hidden, .. } = self;
         let none = vec![T::ZERO; step];
         let before = output_before.chunks(step).chain(std::iter::repeat(none.as_slice()));
         let rows = gates.chunks_exact_mut(4 * hidden).zip(output.chunks_mut(step));
         for ((gates, output), before) in rows.zip(before) {
+            add(gates, bias);
             let [n, r, z, m] = parts(gates, hidden);
             curved(r, T::sigmoid);
             curved(z, T::sigmoid);
@@ -254,6 +259,13 @@ fn parts<T>(row: &mut [T], hidden: usize) -> [&mut [T]; 4] {
     let (second, rest) = rest.split_at_mut(hidden);
     let (third, fourth) = rest.split_at_mut(hidden);
     [first, second, third, &mut fourth[..hidden]]
+}
+
+#[inline(always)]
+fn add<T: Curve>(row: &mut [T], bias: &[T]) {
+    for (x, bias) in row.iter_mut().zip(bias) {
+        *x += *bias;
+    }
 }
 
 /// Puts each number through a gate's function.

@@ -13,7 +13,7 @@ use super::curve::Curve;
 use super::scene::{Block, Scene};
 use super::{Cell, DirectionNeed};
 use crate::kernel::columns::column_sums;
-use crate::kernel::product::{Fixed, Matrix, add_product_apart, set_product_apart};
+use crate::kernel::product::{Fixed, Matrix, add_product_apart, append_product, set_product_apart};
 use crate::kernel::transpose::transposed;
 use crate::kernel::{Element, simd};
 
@@ -51,14 +51,10 @@ pub(super) fn forward<T: Curve>(
     weights: Slices<'_, T>,
     output: &mut [T],
 ) -> Kept<T> {
-    let Scene { cell, packing, hidden, inputs, outputs, column, reverse } = *scene;
+    let Scene { cell, packing, hidden, outputs, column, reverse, .. } = *scene;
     let (rows, width) = (packing.rows(), scene.width());
-    let mut gates = start(scene, weights.bias);
-    for Block { row, rows: part, column } in scene.input_blocks() {
-        let weight = Matrix::rows(&weights.ih[row * inputs..], part, inputs).transposed();
-        let input = Matrix::rows(input, rows, inputs);
-        add_product_apart(gates.get_mut(column..).unwrap_or_default(), width, input, weight);
-    }
+    let mut gates = input_products(scene, input, weights.ih);
+    let bias = bias_row(scene, weights.bias);
     let weight = Matrix::rows(weights.hh, scene.weight_rows(), hidden).transposed();
     let weight = Fixed::new(weight, packing.sequences());
     let mut cells = if cell == Cell::Lstm { vec![T::ZERO; rows * hidden] } else { Vec::new() };
@@ -72,28 +68,52 @@ pub(super) fn forward<T: Curve>(
         }
         let (cells, cells_before) = apart(&mut cells, &now, &before, hidden);
         let (output, output_before) = apart(output, &now, &before, outputs);
-        let pass =
-            Forward { gates, cells, cells_before, output, output_before, step: outputs, column, hidden };
+        let pass = Forward {
+            gates,
+            bias: &bias,
+            cells,
+            cells_before,
+            output,
+            output_before,
+            step: outputs,
+            column,
+            hidden,
+        };
         pass.run(cell);
     }
     Kept { gates, cells }
 }
 
-/// A row of biases for every row of gates.
-fn start<T: Element>(scene: &Scene<'_>, bias: Option<[&[T]; 2]>) -> Vec<T> {
-    let (width, rows) = (scene.width(), scene.packing.rows());
-    let mut row = vec![T::ZERO; width];
-    if let Some([ih, hh]) = bias {
-        for Block { row: from, rows, column } in scene.input_blocks() {
-            row[column..][..rows].copy_from_slice(&ih[from..][..rows]);
-        }
-        for (sum, bias) in row[scene.state_column()..].iter_mut().zip(hh) {
-            *sum += *bias;
+/// The products with the input for every row of gates, zeros where a gate has none.
+fn input_products<T: Element>(scene: &Scene<'_>, input: &[T], weight: &[T]) -> Vec<T> {
+    let (rows, width, inputs) = (scene.packing.rows(), scene.width(), scene.inputs);
+    let input = Matrix::rows(input, rows, inputs);
+    let part = |block: Block| Matrix::rows(&weight[block.row * inputs..], block.rows, inputs).transposed();
+    let mut gates = Vec::new();
+    match scene.input_blocks()[..] {
+        [all] => append_product(&mut gates, input, part(all)),
+        ref blocks => {
+            gates.resize(rows * width, T::ZERO);
+            for block in blocks {
+                let gates = gates.get_mut(block.column..).unwrap_or_default();
+                set_product_apart(gates, width, input, part(*block));
+            }
         }
     }
-    let mut gates = Vec::with_capacity(rows * width);
-    (0..rows).for_each(|_| gates.extend_from_slice(&row));
     gates
+}
+
+/// What every row of gates has added to it; empty without biases.
+fn bias_row<T: Element>(scene: &Scene<'_>, bias: Option<[&[T]; 2]>) -> Vec<T> {
+    let Some([ih, hh]) = bias else { return Vec::new() };
+    let mut row = vec![T::ZERO; scene.width()];
+    for Block { row: from, rows, column } in scene.input_blocks() {
+        row[column..][..rows].copy_from_slice(&ih[from..][..rows]);
+    }
+    for (sum, bias) in row[scene.state_column()..].iter_mut().zip(hh) {
+        *sum += *bias;
+    }
+    row
 }
 
 /// The rows of this step, to be written, and those of the step before.

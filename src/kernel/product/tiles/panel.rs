@@ -99,11 +99,11 @@ impl Side<'_> {
             let numbers = &self.numbers[line * self.line_step + from..][..count];
             let (low, high) = numbers.split_at(count.min(LANES));
             let parts = split(load(low), load(high));
-            for part in 0..PARTS {
-                rows[part][row] = parts[part];
+            for (rows, part) in rows.iter_mut().zip(parts) {
+                rows[row] = part;
             }
         }
-        self.store(&rows, self.form == Form::Left, tiles);
+        store(&rows, self.form == Form::Left, tiles);
     }
 
     /// Where numbers that follow one another are of lines.
@@ -117,35 +117,34 @@ impl Side<'_> {
             let start = (from + place) * self.depth_step + lines.start;
             // The same lines at the same place of the next step: the processor does not foresee such distances.
             let ahead = self.numbers.as_ptr().wrapping_add(start + DEPTH * self.depth_step);
-            // SAFETY: a hint to the cache reads nothing and never faults.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(ahead.cast()) };
+            _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
             load(&self.numbers[start..][..lines.len()])
         };
         for pair in 0..count.div_ceil(2) {
             let parts = split_pairs(at(2 * pair), at(2 * pair + 1));
-            for part in 0..PARTS {
-                rows[part][pair] = parts[part];
+            for (rows, part) in rows.iter_mut().zip(parts) {
+                rows[pair] = part;
             }
         }
-        self.store(&rows, self.form == Form::Right, tiles);
+        store(&rows, self.form == Form::Right, tiles);
     }
+}
 
-    /// As they are, or turned.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    fn store(&self, rows: &[[__m512i; LINES]; PARTS], as_they_are: bool, tiles: &mut Tiles) {
-        for (rows, tile) in rows.iter().zip(tiles) {
-            let turned;
-            let rows = if as_they_are {
-                rows
-            } else {
-                turned = transposed(rows);
-                &turned
-            };
-            for (row, to) in rows.iter().zip(tile) {
-                // SAFETY: a row has 64 bytes that begin at a multiple of 64.
-                unsafe { _mm512_store_si512((&raw mut to.0).cast(), *row) };
-            }
+/// Rows as they are, or turned.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store(rows: &[[__m512i; LINES]; PARTS], as_they_are: bool, tiles: &mut Tiles) {
+    for (rows, tile) in rows.iter().zip(tiles) {
+        let turned;
+        let rows = if as_they_are {
+            rows
+        } else {
+            turned = transposed(rows);
+            &turned
+        };
+        for (row, to) in rows.iter().zip(tile) {
+            // SAFETY: a row has 64 bytes that begin at a multiple of 64.
+            unsafe { _mm512_store_si512((&raw mut to.0).cast(), *row) };
         }
     }
 }
@@ -206,6 +205,9 @@ fn split_pairs(mut even: __m512, mut odd: __m512) -> [__m512i; PARTS] {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transposed(rows: &[__m512i; LINES]) -> [__m512i; LINES] {
+    /// The first and third quarters of both vectors; the second and fourth ones.
+    const ODD: i32 = 0b10_00_10_00;
+    const EVEN: i32 = 0b11_01_11_01;
     let mut twos = *rows;
     for pair in 0..8 {
         let (first, second) = (rows[2 * pair], rows[2 * pair + 1]);
@@ -221,9 +223,6 @@ fn transposed(rows: &[__m512i; LINES]) -> [__m512i; LINES] {
             fours[4 * row + 2 * half + 1] = _mm512_unpackhi_epi64(first, second);
         }
     }
-    /// The first and third quarters of both vectors; the second and fourth ones.
-    const ODD: i32 = 0b10_00_10_00;
-    const EVEN: i32 = 0b11_01_11_01;
     let mut columns = fours;
     for column in 0..4 {
         let of = |row: usize| fours[4 * row + column];
