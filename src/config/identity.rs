@@ -14,7 +14,7 @@ use crate::setting::Shared;
 use crate::{Error, Result};
 
 /// Counts up whenever the same configuration gives other numbers than before: kernels, randomness, order.
-pub const NUMERICS: u32 = 1;
+pub const NUMERICS: u32 = 2;
 
 /// What does not change the result, and so no id.
 pub const IGNORED: &[&str] = &["name", "description", "device", "train.checkpoint", "train.log_every"];
@@ -229,7 +229,7 @@ mod tests {
         let draft =
             Experiment::from_layers(vec![layer], "a", None).unwrap().expand().unwrap().drafts.remove(0);
         let identity = Identity::new(&draft.config, "d", None).unwrap();
-        insta::assert_snapshot!(identity.metadata([]), @r#"{"data":{"content":"d","normalize":"unit","source":"digits","split":{"seed":0,"shuffle":true,"test":0.2,"train":0.6,"valid":0.2}},"loss":{"kind":"cross_entropy"},"metrics":["accuracy"],"model":{"activation":{"kind":"leaky_relu","negative_slope":0.01},"activation_position":"before_regularizer","init":{"kind":"default"},"kind":"mlp","layers":5,"regularizer":{"eps":0.00001,"kind":"batch_norm","momentum":0.1}},"numerics":1,"optimizer":{"amsgrad":false,"betas":[0.9,0.999],"eps":1e-8,"kind":"adam","lr":0.001,"weight_decay":0.0},"scheduler":{"kind":"constant"},"seed":42,"train":{"batch_size":256,"drop_last":false,"epochs":20,"monitor":"valid_loss","shuffle":true}}"#);
-        assert_eq!(identity.id(), "7f65378b3d3bea93ca98952c0e43ea26c60dd9e712829a6aadb6801efb84dc72");
+        insta::assert_snapshot!(identity.metadata([]), @r#"{"data":{"content":"d","normalize":"unit","source":"digits","split":{"seed":0,"shuffle":true,"test":0.2,"train":0.6,"valid":0.2}},"loss":{"kind":"cross_entropy"},"metrics":["accuracy"],"model":{"activation":{"kind":"leaky_relu","negative_slope":0.01},"activation_position":"before_regularizer","init":{"kind":"default"},"kind":"mlp","layers":5,"regularizer":{"eps":0.00001,"kind":"batch_norm","momentum":0.1}},"numerics":2,"optimizer":{"amsgrad":false,"betas":[0.9,0.999],"eps":1e-8,"kind":"adam","lr":0.001,"weight_decay":0.0},"scheduler":{"kind":"constant"},"seed":42,"train":{"batch_size":256,"drop_last":false,"epochs":20,"monitor":"valid_loss","shuffle":true}}"#);
+        assert_eq!(identity.id(), "cf3465026b35b3277da8c80f1c56b31c15b60acfe35371e960c1b6606596440e");
     }
 }
