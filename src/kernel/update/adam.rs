@@ -2,9 +2,9 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{check, column, per_run, scale, unsupported};
+use super::{check, check_buffers, column, each_run, scale, unsupported};
 use crate::Result;
-use crate::kernel::{Element, is_cpu, read, simd, write};
+use crate::kernel::{Element, is_cpu, simd};
 
 /// One run's scalars of an Adam step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +40,8 @@ pub struct Moments {
 /// θ ← θ − `step_size` · m / (√v · `root_correction` + eps), with the peak of v for v if there is one.
 pub fn adam(value: &mut Tensor, gradient: &Tensor, moments: &mut Moments, runs: &[AdamRun]) -> Result<()> {
     check(value, gradient, runs.len())?;
+    let buffers: Vec<&Tensor> = [&moments.first, &moments.second].into_iter().chain(&moments.peak).collect();
+    check_buffers(value, &buffers)?;
     if !is_cpu(value) {
         return adam_composed(value, gradient, moments, runs);
     }
@@ -99,44 +101,31 @@ impl<T: Element> AdamScalars<T> {
 fn adam_slices<T: Element>(
     value: &Tensor,
     gradient: &Tensor,
-    moments: &mut Moments,
+    moments: &Moments,
     runs: &[AdamRun],
 ) -> Result<()> {
-    let size = per_run(value.elem_count(), runs.len());
-    let gradient = gradient.contiguous()?;
     let Moments { first, second, peak } = moments;
-    write::<T, _>(value, |value| {
-        write::<T, _>(first, |first| {
-            write::<T, _>(second, |second| {
-                read::<T, _>(&gradient, |gradient| {
-                    let parts = value.chunks_exact_mut(size).zip(gradient.chunks_exact(size));
-                    let parts = parts.zip(first.chunks_exact_mut(size)).zip(second.chunks_exact_mut(size));
-                    let parts = parts.zip(runs.iter().map(AdamScalars::<T>::of));
-                    let Some(peak) = peak else {
-                        simd(|| {
-                            for ((((value, gradient), first), second), run) in parts {
-                                adam_plain(value, gradient, first, second, run);
-                            }
-                        });
-                        return Ok(());
-                    };
-                    write::<T, _>(peak, |peak| {
-                        simd(|| {
-                            for (((((value, gradient), first), second), run), peak) in
-                                parts.zip(peak.chunks_exact_mut(size))
-                            {
-                                adam_peak(value, gradient, first, second, peak, run);
-                            }
-                        });
-                    })
-                })
-                .flatten()
+    match peak {
+        None => {
+            each_run::<T, _, 2>(value, gradient, [first, second], runs, |value, gradient, moments, run| {
+                let run = AdamScalars::<T>::of(run);
+                simd(
+                    #[inline(always)]
+                    || adam_plain(value, gradient, moments, run),
+                );
             })
-            .flatten()
-        })
-        .flatten()
-    })
-    .flatten()
+        }
+        Some(peak) => {
+            let buffers = [first, second, peak];
+            each_run::<T, _, 3>(value, gradient, buffers, runs, |value, gradient, moments, run| {
+                let run = AdamScalars::<T>::of(run);
+                simd(
+                    #[inline(always)]
+                    || adam_peak(value, gradient, moments, run),
+                );
+            })
+        }
+    }
 }
 
 #[inline(always)]
@@ -144,8 +133,7 @@ fn adam_slices<T: Element>(
 fn adam_plain<T: Element>(
     value: &mut [T],
     gradient: &[T],
-    first: &mut [T],
-    second: &mut [T],
+    [first, second]: [&mut [T]; 2],
     run: AdamScalars<T>,
 ) {
     for (((value, gradient), first), second) in value.iter_mut().zip(gradient).zip(first).zip(second) {
@@ -159,9 +147,7 @@ fn adam_plain<T: Element>(
 fn adam_peak<T: Element>(
     value: &mut [T],
     gradient: &[T],
-    first: &mut [T],
-    second: &mut [T],
-    peak: &mut [T],
+    [first, second, peak]: [&mut [T]; 3],
     run: AdamScalars<T>,
 ) {
     let moments = first.iter_mut().zip(second).zip(peak);

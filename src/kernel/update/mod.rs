@@ -22,7 +22,7 @@ pub use nadam::{NadamRun, nadam};
 pub use rmsprop::{Averages, RmspropRun, rmsprop};
 pub use sgd::{Momentum, SgdRun, sgd};
 
-use super::{Element, read, write};
+use super::{Element, read, threads, write};
 use crate::{Error, Result};
 
 fn check(value: &Tensor, gradient: &Tensor, runs: usize) -> Result<()> {
@@ -45,18 +45,24 @@ fn per_run(count: usize, runs: usize) -> usize {
     (count / runs.max(1)).max(1)
 }
 
-/// Calls `step` once a run with its numbers of the value, of the gradient and of each of the `K` buffers, in place.
+/// Numbers below which a second thread costs more than it does.
+const LEAST_A_THREAD: usize = 1 << 15;
+
+/// Calls `step` with the numbers of each run's value, gradient and `K` buffers, in place; with several threads in as many
+/// pieces, so `step` treats each number on its own.
 ///
 /// The tensors that are written share storage with nothing else.
-fn each_run<T: Element, S, const K: usize>(
+fn each_run<T: Element, S: Sync, const K: usize>(
     value: &Tensor,
     gradient: &Tensor,
     buffers: [&Tensor; K],
     runs: &[S],
-    mut step: impl FnMut(&mut [T], &[T], [&mut [T]; K], &S),
+    step: impl Fn(&mut [T], &[T], [&mut [T]; K], &S) + Sync,
 ) -> Result<()> {
     let gradient = gradient.contiguous()?;
     let size = per_run(value.elem_count(), runs.len());
+    let pieces = threads().min(size / LEAST_A_THREAD).max(1);
+    let each = size.div_ceil(pieces);
     read::<T, _>(&gradient, |gradient| {
         write::<T, _>(value, |value| {
             write_all(&buffers, Vec::with_capacity(K), &mut |lent| {
@@ -67,7 +73,19 @@ fn each_run<T: Element, S, const K: usize>(
                 for (index, ((value, gradient), run)) in parts.enumerate() {
                     let range = index * size..(index + 1) * size;
                     let of_run = buffers.each_mut().map(|buffer| &mut buffer[range.clone()]);
-                    step(value, gradient, of_run, run);
+                    if pieces == 1 {
+                        step(value, gradient, of_run, run);
+                        continue;
+                    }
+                    let mut buffers = of_run.map(|buffer| buffer.chunks_mut(each));
+                    let pieces = value.chunks_mut(each).zip(gradient.chunks(each));
+                    rayon::scope(|scope| {
+                        for (value, gradient) in pieces {
+                            let buffers = buffers.each_mut().map(|pieces| pieces.next().unwrap_or_default());
+                            let step = &step;
+                            scope.spawn(move |_| step(value, gradient, buffers, run));
+                        }
+                    });
                 }
                 Ok(())
             })
@@ -143,4 +161,48 @@ mod testing {
 
     /// Shapes with lengths below, at and beyond a register's, for one run and for several.
     pub const SHAPES: [&[usize]; 5] = [&[1, 1], &[1, 7, 33], &[2, 16], &[2, 5, 13], &[3, 2, 3, 4]];
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::testing::random;
+    use super::*;
+    use crate::kernel::set_threads;
+
+    #[test]
+    fn every_thread_count_gives_the_same_bits() {
+        let shape = [2, 3 * LEAST_A_THREAD + 7];
+        let zeros = || Tensor::zeros(&shape, DType::F64, &Device::Cpu).unwrap();
+        let run = |rate: f64| AdamRun {
+            shrink: 1.0 - rate,
+            penalty: 0.1,
+            betas: (0.9, 0.99),
+            eps: 1e-8,
+            step_size: rate,
+            root_correction: 1.5,
+        };
+        let pass = || {
+            let (mut value, gradient) = (random(&shape, 1), random(&shape, 2));
+            let mut moments = Moments { first: zeros(), second: zeros(), peak: Some(zeros()) };
+            adam(&mut value, &gradient, &mut moments, &[run(0.1), run(0.2)]).unwrap();
+            value.flatten_all().unwrap().to_vec1::<f64>().unwrap()
+        };
+        let alone = pass();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let together = pool.install(|| {
+            set_threads(3);
+            let numbers = pass();
+            set_threads(1);
+            numbers
+        });
+        assert!(alone == together);
+        assert!(
+            alone
+                .iter()
+                .zip(random(&shape, 1).flatten_all().unwrap().to_vec1::<f64>().unwrap())
+                .all(|(after, before)| after.to_bits() != before.to_bits())
+        );
+    }
 }
