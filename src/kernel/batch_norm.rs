@@ -54,11 +54,19 @@ pub fn forward(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<(
     }
     let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
     with_element!(x, T => {
-        let [mean, inverse_std, unbiased_variance] = read::<T, _>(&x, |x| match area {
-            1 => statistics(x, [runs, batch, channels], eps),
-            _ => simd(|| planes.statistics(x, eps)),
-        })?;
-        let new = |numbers| Tensor::from_vec(numbers, (runs, channels), &Device::Cpu);
+        let new = |numbers: Vec<T>| Tensor::from_vec(numbers, (runs, channels), &Device::Cpu);
+        if area > 1 {
+            let affine = [numbers::<T>(&weight)?, numbers(&bias)?];
+            let (y, found) = read::<T, _>(&x, |x| planes.forward(x, [&affine[0], &affine[1]], eps))?;
+            let found = Statistics {
+                mean: new(found.iter().map(|channel| channel.mean).collect())?,
+                inverse_std: new(found.iter().map(|channel| channel.inverse_std).collect())?,
+                unbiased_variance: new(found.iter().map(|channel| channel.unbiased_variance).collect())?,
+            };
+            return Ok((Tensor::from_vec(y, x.shape(), &Device::Cpu)?, found));
+        }
+        let [mean, inverse_std, unbiased_variance] =
+            read::<T, _>(&x, |x| statistics(x, [runs, batch, channels], eps))?;
         let found = Statistics {
             mean: new(mean)?,
             inverse_std: new(inverse_std)?,
@@ -128,6 +136,11 @@ fn sizes(x: &Tensor, vectors: &[&Tensor]) -> Result<Planes> {
     }
 }
 
+/// A copy of the numbers of a contiguous CPU tensor.
+fn numbers<T: Element>(tensor: &Tensor) -> Result<Vec<T>> {
+    read::<T, _>(tensor, <[T]>::to_vec)
+}
+
 /// Mean, 1 / √(σ² + ε) and unbiased variance of every run's columns.
 fn statistics<T: Element>(x: &[T], [runs, batch, width]: [usize; 3], eps: f64) -> [Vec<T>; 3] {
     let count = batch as f64;
@@ -165,15 +178,14 @@ fn normalized<T: Element>(
     [mean, inverse_std, weight, bias]: [&Tensor; 4],
 ) -> Result<Tensor> {
     let Planes { batch, channels: width, area, .. } = planes;
-    let scale = (inverse_std * weight)?;
+    let (mean, scale, bias) = (numbers(mean)?, numbers(&(inverse_std * weight)?)?, numbers(bias)?);
+    if area > 1 {
+        let y = read::<T, _>(x, |x| planes.evaluate(x, [&mean, &scale, &bias]))?;
+        return Ok(Tensor::from_vec(y, x.shape(), &Device::Cpu)?);
+    }
     let mut y: Vec<T> = Vec::with_capacity(x.elem_count());
-    let numbers = |tensor: &Tensor| read::<T, _>(tensor, <[T]>::to_vec);
-    let (mean, scale, bias) = (numbers(mean)?, numbers(&scale)?, numbers(bias)?);
     read::<T, _>(x, |x| {
         simd(|| {
-            if area > 1 {
-                return planes.append_normalized(x, [&mean, &scale, &bias], &mut y);
-            }
             for (index, row) in x.chunks_exact(width).enumerate() {
                 let start = index / batch * width;
                 let columns = start..start + width;
@@ -195,24 +207,19 @@ fn slices_backward<T: Element>(
     need_input: bool,
 ) -> Result<Gradients> {
     let Planes { runs, batch, channels: width, area } = planes;
-    let numbers = |tensor: &Tensor| read::<T, _>(tensor, <[T]>::to_vec);
     let (mean, inverse_std) = (numbers(&statistics.mean)?, numbers(&statistics.inverse_std)?);
-    let weight = numbers(weight)?;
+    let weight: Vec<T> = numbers(weight)?;
     let room = || Vec::<T>::with_capacity(runs * width);
     let (mut dw, mut db) = (room(), room());
-    let mut dx = Vec::with_capacity(if need_input { x.elem_count() } else { 0 });
+    let mut dx = Vec::with_capacity(if need_input && area == 1 { x.elem_count() } else { 0 });
     read::<T, _>(x, |x| {
         read::<T, _>(dy, |dy| {
             if area > 1 {
-                let sums = simd(|| planes.gradient_sums(x, dy, &mean));
-                if need_input {
-                    let channels = [&mean[..], &inverse_std, &weight];
-                    simd(|| planes.append_input_gradient([x, dy], channels, &sums, &mut dx));
-                }
-                let [sum, product] = sums;
-                db.extend(sum.into_iter().map(T::of));
-                let scaled = product.iter().zip(&inverse_std);
-                dw.extend(scaled.map(|(product, inverse_std)| T::of(product * inverse_std.wide())));
+                let sums;
+                (sums, dx) = planes.backward([x, dy], [&mean, &inverse_std, &weight], need_input);
+                db.extend(sums.iter().map(|[sum, _]| T::of(*sum)));
+                let scaled = sums.iter().zip(&inverse_std);
+                dw.extend(scaled.map(|([_, product], inverse_std)| T::of(product * inverse_std.wide())));
                 return;
             }
             for run in 0..runs {

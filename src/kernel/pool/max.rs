@@ -5,6 +5,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::halves::Halves;
 use crate::kernel::window::Window;
 use crate::kernel::window::composed::{add_pixel, cropped, padded, pixel};
 use crate::kernel::{Element, is_cpu, read, simd, with_element};
@@ -25,6 +26,8 @@ pub struct Kept {
 enum Found {
     /// Their positions in their images, in the order of y.
     Positions(Vec<u32>),
+    /// The corners of their windows, in the order of y.
+    Corners(Halves, Vec<u8>),
     /// To be looked for again: x and y as lists of images.
     Values(Tensor, Tensor),
 }
@@ -39,8 +42,13 @@ pub fn forward(x: &Tensor, window: &Window) -> Result<(Tensor, Kept)> {
         return Ok((y.reshape(shape)?, kept(Found::Values(images, y))));
     }
     let x = x.contiguous()?;
+    let halves = Halves::of(input).filter(|_| *window == Window::square(2));
     let count = shape.iter().product();
     with_element!(x, T => {
+        if let Some(halves) = halves {
+            let (y, corners) = read::<T, _>(&x, |x| halves.forward(x))?;
+            return Ok((Tensor::from_vec(y, shape, &Device::Cpu)?, kept(Found::Corners(halves, corners))));
+        }
         let mut y: Vec<T> = Vec::with_capacity(count);
         let mut positions = Vec::with_capacity(count);
         read::<T, _>(&x, |x| simd(|| {
@@ -64,6 +72,10 @@ pub fn backward(kept: &Kept, dy: &Tensor) -> Result<Tensor> {
             let dx = composed_backward(x, y, &dy.reshape(y.dims())?, &kept.window)?;
             Ok(dx.reshape(kept.shape.clone())?)
         }
+        Found::Corners(halves, corners) if corners.len() == dy.elem_count() => with_element!(dy, T => {
+            let dx = read::<T, _>(&dy, |dy| halves.backward(corners, dy))?;
+            Ok(Tensor::from_vec(dx, kept.shape.clone(), &Device::Cpu)?)
+        }),
         Found::Positions(positions) if positions.len() == dy.elem_count() => with_element!(dy, T => {
             let mut dx = vec![T::ZERO; kept.shape.iter().product()];
             let images = dx.len() / (height * width).max(1);
@@ -107,20 +119,7 @@ fn append_image<T: Element>(
     y: &mut Vec<T>,
     positions: &mut Vec<u32>,
 ) {
-    let halves = Window::square(2);
     for row in 0..height {
-        if *window == halves {
-            append_halved_row(
-                &image[2 * row * input[1]..][..2 * input[1]],
-                input[1],
-                width,
-                |best, position| {
-                    y.push(best);
-                    positions.push((2 * row * input[1]) as u32 + position);
-                },
-            );
-            continue;
-        }
         let rows = inside(row, 0, window, input);
         for column in 0..width {
             let columns = inside(column, 1, window, input);
@@ -140,29 +139,11 @@ fn append_image<T: Element>(
     }
 }
 
-/// The largest of each 2 × 2 pixels of two rows, and where it is in them.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
-fn append_halved_row<T: Element>(rows: &[T], wide: usize, width: usize, mut append: impl FnMut(T, u32)) {
-    let (upper, lower) = rows.split_at(wide);
-    let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-    for (column, (upper, lower)) in (0..width as u32).zip(pairs) {
-        let first = 2 * column;
-        let below = first + wide as u32;
-        let (mut best, mut position) = (upper[0], first);
-        for (number, at) in [(upper[1], first + 1), (lower[0], below), (lower[1], below + 1)] {
-            let better = beats(number, best);
-            best = if better { number } else { best };
-            position = if better { at } else { position };
-        }
-        append(best, position);
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
-fn beats<T: Element>(number: T, best: T) -> bool {
-    number > best || number.partial_cmp(&number).is_none()
+pub(super) fn beats<T: Element>(number: T, best: T) -> bool {
+    // Both are compared, as a branch costs more.
+    (number > best) | number.partial_cmp(&number).is_none()
 }
 
 /// The pixels of the image that the window at `place` looks at, along an axis.
