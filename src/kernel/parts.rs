@@ -32,12 +32,18 @@ pub(super) fn write_each<T: Element>(
     }
 }
 
-/// Does the work on every part, on as many threads as may be used; parts know nothing of each other.
-pub(super) fn each<P: Send>(parts: Vec<P>, work: impl Fn(P) + Send + Sync) {
+/// Does the work on every part, on as many threads as may be used; parts know nothing of each other. What `room`
+/// makes is handed from part to part.
+pub(super) fn each<P: Send, R>(
+    parts: Vec<P>,
+    room: impl Fn() -> R + Send + Sync,
+    work: impl Fn(&mut R, P) + Send + Sync,
+) {
     if threads() == 1 {
-        parts.into_iter().for_each(work);
+        let mut room = room();
+        parts.into_iter().for_each(|part| work(&mut room, part));
     } else {
-        parts.into_par_iter().for_each(work);
+        parts.into_par_iter().for_each_init(room, work);
     }
 }
 
@@ -56,7 +62,7 @@ mod tests {
             unsafe {
                 written(x.len(), |out| {
                     let parts = out.chunks_mut(7).zip(x.chunks(7)).collect();
-                    each(parts, |(out, x)| write_each(out, [x, x], |x, y| x + y));
+                    each(parts, || (), |(), (out, x)| write_each(out, [x, x], |x, y| x + y));
                 })
             }
         };

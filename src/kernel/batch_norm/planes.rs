@@ -101,7 +101,7 @@ impl Planes {
         // SAFETY: the parts cover y, and `normalize` writes all of each.
         let y = unsafe {
             written(self.length(), |y| {
-                each(self.parts(&mut moments, y), |part| {
+                each(self.parts(&mut moments, y), || (), |(), part| {
                     simd(|| {
                         self.find_moments(x, part.first, part.found, eps);
                         let channels = part.first..part.first + part.found.len();
@@ -125,7 +125,7 @@ impl Planes {
         // SAFETY: the parts cover y, and `normalize` writes all of each.
         unsafe {
             written(self.length(), |y| {
-                each(self.parts(&mut lines, y), |part| {
+                each(self.parts(&mut lines, y), || (), |(), part| {
                     simd(|| self.normalize(x, part.first, part.found, part.out));
                 });
             })
@@ -188,7 +188,7 @@ impl Planes {
         // SAFETY: the parts cover dx, and `write_input_gradient` writes all of each.
         let dx = unsafe {
             written(length, |dx| {
-                each(self.parts(&mut sums, dx), |part| {
+                each(self.parts(&mut sums, dx), || (), |(), part| {
                     simd(|| {
                         self.find_gradient_sums([x, dy], channels[0], part.first, part.found);
                         self.write_input_gradient([x, dy], channels, part);

@@ -10,6 +10,7 @@
 
 mod columns;
 mod composed;
+mod parameters;
 mod slices;
 
 use candle_core::Tensor;
