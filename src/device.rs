@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use candle_core::Device;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -190,7 +191,7 @@ pub struct Processor {
     pub model: String,
     /// Cores that this process may use.
     pub cores: usize,
-    /// The widest instruction set that the kernels use here: `avx512`, `avx2` or `baseline`.
+    /// The widest instruction set that the kernels use here: `avx512+amx`, `avx512`, `avx2` or `baseline`.
     pub instruction_set: &'static str,
 }
 
@@ -217,13 +218,51 @@ fn instruction_set() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("avx512f") {
-            return "avx512";
+            return if has_tiles() { "avx512+amx" } else { "avx512" };
         }
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             return "avx2";
         }
     }
     "baseline"
+}
+
+/// Whether this process may multiply bf16 on AMX tiles, and the processor has the vector instructions to prepare them.
+pub fn has_tiles() -> bool {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    *FOUND.get_or_init(tiles::are_usable)
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod tiles {
+    use std::arch::is_x86_feature_detected;
+    use std::arch::x86_64::__cpuid_count;
+
+    pub fn are_usable() -> bool {
+        /// The leaf of `CPUID` that lists extensions, and its bits for tiles and products of bf16.
+        const EXTENSIONS: u32 = 7;
+        const TILES: u32 = 1 << 24 | 1 << 22;
+        let vectors = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512bf16");
+        vectors && __cpuid_count(EXTENSIONS, 0).edx & TILES == TILES && ask()
+    }
+
+    /// Linux saves the tiles of a process only once it has asked for them: `arch_prctl(ARCH_REQ_XCOMP_PERM)`, which
+    /// fails where the system or a hypervisor keeps them back.
+    fn ask() -> bool {
+        const REQUEST: libc::c_long = 0x1023;
+        const TILE_DATA: libc::c_long = 18;
+        // SAFETY: the call changes what the kernel saves for this process, and no memory.
+        unsafe { libc::syscall(libc::SYS_arch_prctl, REQUEST, TILE_DATA) == 0 }
+    }
+}
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+mod tiles {
+    pub fn are_usable() -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

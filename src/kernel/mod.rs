@@ -28,6 +28,7 @@ mod product;
 pub mod recurrent;
 pub mod row_softmax;
 mod storage;
+mod transpose;
 pub mod window;
 
 pub mod finite;

@@ -28,7 +28,6 @@ mod scene;
 mod slices;
 #[cfg(test)]
 mod tests;
-mod transpose;
 
 use candle_core::{DType, Tensor};
 

@@ -11,15 +11,11 @@ use std::ops::Range;
 use super::cell::{Backward, Forward};
 use super::curve::Curve;
 use super::scene::{Block, Scene};
-use super::transpose::transposed;
 use super::{Cell, DirectionNeed};
 use crate::kernel::columns::column_sums;
-use crate::kernel::product::{Matrix, add_product_apart, set_product_apart};
+use crate::kernel::product::{Fixed, Matrix, add_product_apart, set_product_apart};
+use crate::kernel::transpose::transposed;
 use crate::kernel::{Element, simd};
-
-/// Numbers between the rows of a weight that is read again and again: without them the rows of common sizes, powers
-/// of 2, would fall into the same few places of the cache.
-const GAP: usize = 16;
 
 /// One direction's weights, as `PyTorch` lays them out.
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +59,8 @@ pub(super) fn forward<T: Curve>(
         let input = Matrix::rows(input, rows, inputs);
         add_product_apart(gates.get_mut(column..).unwrap_or_default(), width, input, weight);
     }
-    let turned_step = scene.weight_rows() + GAP;
-    let turned = transposed(weights.hh, scene.weight_rows(), hidden, turned_step);
+    let weight = Matrix::rows(weights.hh, scene.weight_rows(), hidden).transposed();
+    let weight = Fixed::new(weight, packing.sequences());
     let mut cells = if cell == Cell::Lstm { vec![T::ZERO; rows * hidden] } else { Vec::new() };
     for step in scene.order() {
         let (now, before) = (packing.at(step), packing.before(step, reverse));
@@ -72,8 +68,7 @@ pub(super) fn forward<T: Curve>(
         if !before.is_empty() {
             let state =
                 Matrix::apart(&output[before.start * outputs + column..], before.len(), hidden, outputs);
-            let weight = Matrix::apart(&turned, hidden, scene.weight_rows(), turned_step);
-            add_product_apart(&mut gates[scene.state_column()..], width, state, weight);
+            weight.add_product_apart(&mut gates[scene.state_column()..], width, state);
         }
         let (cells, cells_before) = apart(&mut cells, &now, &before, hidden);
         let (output, output_before) = apart(output, &now, &before, outputs);
@@ -192,7 +187,7 @@ fn through_time<T: Curve>(
 ) {
     let Scene { cell, packing, hidden, outputs, column, reverse, .. } = *scene;
     let width = scene.width();
-    let weight = Matrix::rows(hh, scene.weight_rows(), hidden);
+    let weight = Fixed::new(Matrix::rows(hh, scene.weight_rows(), hidden), packing.sequences());
     // Sequences that have not begun from this end have the gradients 0.
     let mut state = vec![T::ZERO; packing.sequences() * hidden];
     let mut state_cells =
@@ -218,9 +213,9 @@ fn through_time<T: Curve>(
             let gates = Matrix::apart(&gates[scene.state_column()..], rows, scene.weight_rows(), width);
             if cell == Cell::Gru {
                 // Its h′ also reaches h past the gates.
-                add_product_apart(&mut state, hidden, gates, weight);
+                weight.add_product_apart(&mut state, hidden, gates);
             } else {
-                set_product_apart(&mut state, hidden, gates, weight);
+                weight.set_product_apart(&mut state, hidden, gates);
             }
         }
     }

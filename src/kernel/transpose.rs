@@ -1,4 +1,4 @@
-//! The transpose of a weight, with gaps between its rows.
+//! The transpose of a matrix, with gaps between its rows.
 
 use crate::kernel::Element;
 
