@@ -148,7 +148,7 @@ fn statistics<T: Element>(x: &[T], [runs, batch, width]: [usize; 3], eps: f64) -
     let (mut means, mut inverse_stds, mut variances) = (room(), room(), room());
     for x in x.chunks_exact((batch * width).max(1)) {
         let row = |row: usize| &x[row * width..][..width];
-        let [sums] = simd(|| {
+        let [sums] = simd(#[inline(always)] || {
             column_sums::<T, 1>(batch, width, |index, [sum]| {
                 for (sum, x) in sum.iter_mut().zip(row(index)) {
                     *sum += *x;
@@ -156,7 +156,7 @@ fn statistics<T: Element>(x: &[T], [runs, batch, width]: [usize; 3], eps: f64) -
             })
         });
         let mean: Vec<T> = sums.iter().map(|sum| T::of(sum / count)).collect();
-        let [squares] = simd(|| {
+        let [squares] = simd(#[inline(always)] || {
             column_sums::<T, 1>(batch, width, |index, [sum]| {
                 for ((sum, x), mean) in sum.iter_mut().zip(row(index)).zip(&mean) {
                     let centered = *x - *mean;
@@ -185,7 +185,7 @@ fn normalized<T: Element>(
     }
     let mut y: Vec<T> = Vec::with_capacity(x.elem_count());
     read::<T, _>(x, |x| {
-        simd(|| {
+        simd(#[inline(always)] || {
             for (index, row) in x.chunks_exact(width).enumerate() {
                 let start = index / batch * width;
                 let columns = start..start + width;
@@ -233,9 +233,9 @@ fn slices_backward<T: Element>(
                     weight: &weight[columns],
                     batch,
                 };
-                let [sum, product] = simd(|| one.sums());
+                let [sum, product] = simd(#[inline(always)] || one.sums());
                 if need_input {
-                    simd(|| one.append_input_gradient(&sum, &product, &mut dx));
+                    simd(#[inline(always)] || one.append_input_gradient(&sum, &product, &mut dx));
                 }
                 db.extend(sum.iter().map(|sum| T::of(*sum)));
                 let scaled = product.iter().zip(one.inverse_std);

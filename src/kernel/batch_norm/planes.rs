@@ -102,7 +102,7 @@ impl Planes {
         let y = unsafe {
             written(self.length(), |y| {
                 each(self.parts(&mut moments, y), || (), |(), part| {
-                    simd(|| {
+                    simd(#[inline(always)] || {
                         self.find_moments(x, part.first, part.found, eps);
                         let channels = part.first..part.first + part.found.len();
                         let affine = weight[channels.clone()].iter().zip(&bias[channels]);
@@ -126,7 +126,7 @@ impl Planes {
         unsafe {
             written(self.length(), |y| {
                 each(self.parts(&mut lines, y), || (), |(), part| {
-                    simd(|| self.normalize(x, part.first, part.found, part.out));
+                    simd(#[inline(always)] || self.normalize(x, part.first, part.found, part.out));
                 });
             })
         }
@@ -189,7 +189,7 @@ impl Planes {
         let dx = unsafe {
             written(length, |dx| {
                 each(self.parts(&mut sums, dx), || (), |(), part| {
-                    simd(|| {
+                    simd(#[inline(always)] || {
                         self.find_gradient_sums([x, dy], channels[0], part.first, part.found);
                         self.write_input_gradient([x, dy], channels, part);
                     });

@@ -88,7 +88,7 @@ impl<'a, T: Element> Segment<'a, T> {
         for (index, dy) in dy.chunks(self.block.samples * image).enumerate() {
             let x = &x[index * self.block.samples * sizes.sample()..];
             // The first to read a block of dy, which the product finds in the cache.
-            simd(|| {
+            simd(#[inline(always)] || {
                 for dy in dy.chunks_exact(image) {
                     for (dy, sum) in dy.chunks_exact(sizes.pixels()).zip(&mut sums) {
                         sum.add(dy, dy, |dy, _| [dy]);
@@ -103,7 +103,7 @@ impl<'a, T: Element> Segment<'a, T> {
             }
         }
         for (db, sum) in db.iter_mut().zip(sums) {
-            [*db] = simd(|| sum.finish());
+            [*db] = simd(#[inline(always)] || sum.finish());
         }
     }
 
@@ -113,10 +113,10 @@ impl<'a, T: Element> Segment<'a, T> {
         let (outputs, depth, pixels) = (sizes.outputs_of_group(), sizes.depth(), sizes.pixels());
         let image = sizes.outputs * pixels;
         let samples = dy.len().div_ceil(image);
-        simd(|| self.columns.load(x, samples, sizes.sample()));
+        simd(#[inline(always)] || self.columns.load(x, samples, sizes.sample()));
         for rows in tiles(sizes.output[0], self.block.rows) {
             let (start, count) = (rows.start * sizes.output[1], rows.len() * sizes.output[1]);
-            let columns = Matrix::rows(simd(|| self.columns.lay_out(samples, rows)), depth, samples * count);
+            let columns = Matrix::rows(simd(#[inline(always)] || self.columns.lay_out(samples, rows)), depth, samples * count);
             if samples == 1 {
                 let dy = Matrix::apart(&dy[start..], outputs, count, pixels);
                 add_product(dw, dy, columns.transposed());

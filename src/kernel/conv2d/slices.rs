@@ -99,14 +99,14 @@ impl<T: Element> Scratch<T> {
         let samples = y.len() / (sizes.outputs * pixels);
         for group in 0..sizes.how.groups {
             let images = &x[group * sizes.part() * sizes.input[0] * sizes.input[1]..];
-            simd(|| self.columns.load(images, samples, sizes.sample()));
+            simd(#[inline(always)] || self.columns.load(images, samples, sizes.sample()));
             let weight = Matrix::rows(&weight[group * outputs * depth..], outputs, depth);
             for rows in tiles(sizes.output[0], rows) {
                 let (start, count) = (rows.start * sizes.output[1], rows.len() * sizes.output[1]);
-                let columns = simd(|| self.columns.lay_out(samples, rows));
+                let columns = simd(#[inline(always)] || self.columns.lay_out(samples, rows));
                 self.product.resize(outputs * samples * count, T::ZERO);
                 set_product(&mut self.product, weight, Matrix::rows(columns, depth, samples * count));
-                simd(|| {
+                simd(#[inline(always)] || {
                     for (output, product) in self.product.chunks_exact(samples * count).enumerate() {
                         let output = group * outputs + output;
                         let bias = bias.get(output).copied().unwrap_or(T::ZERO);
@@ -180,7 +180,7 @@ fn fold_back<T: Element>(sizes: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
             let dy = Matrix::rows(&dy[group * outputs * pixels..], outputs, pixels);
             set_product(columns, weight.transposed(), dy);
             padded.fill(T::ZERO);
-            simd(|| fold(columns, padded, &window, [high, wide], sizes.output));
+            simd(#[inline(always)] || fold(columns, padded, &window, [high, wide], sizes.output));
             let rows = padded.chunks_exact(wide).enumerate();
             let inside =
                 rows.filter(|(row, _)| (window.padding[0]..high - window.padding[0]).contains(&(row % high)));

@@ -52,7 +52,7 @@ impl Halves {
             written(length, |y| {
                 corners = written(length, |corners| {
                     let parts = y.chunks_mut(output).zip(corners.chunks_mut(output)).zip(x.chunks(input));
-                    each(parts.collect(), || (), |(), ((y, corners), x)| simd(|| self.halve(x, y, corners)));
+                    each(parts.collect(), || (), |(), ((y, corners), x)| simd(#[inline(always)] || self.halve(x, y, corners)));
                 });
             })
         };
@@ -66,7 +66,7 @@ impl Halves {
         unsafe {
             written(dy.len() / to * from, |dx| {
                 let parts = dx.chunks_mut(input).zip(corners.chunks(output)).zip(dy.chunks(output));
-                each(parts.collect(), || (), |(), ((dx, corners), dy)| simd(|| self.double(corners, dy, dx)));
+                each(parts.collect(), || (), |(), ((dx, corners), dy)| simd(#[inline(always)] || self.double(corners, dy, dx)));
             })
         }
     }

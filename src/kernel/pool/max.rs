@@ -51,7 +51,7 @@ pub fn forward(x: &Tensor, window: &Window) -> Result<(Tensor, Kept)> {
         }
         let mut y: Vec<T> = Vec::with_capacity(count);
         let mut positions = Vec::with_capacity(count);
-        read::<T, _>(&x, |x| simd(|| {
+        read::<T, _>(&x, |x| simd(#[inline(always)] || {
             for image in x.chunks_exact((input[0] * input[1]).max(1)) {
                 append_image(image, input, window, output, &mut y, &mut positions);
             }
