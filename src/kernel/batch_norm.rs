@@ -148,22 +148,28 @@ fn statistics<T: Element>(x: &[T], [runs, batch, width]: [usize; 3], eps: f64) -
     let (mut means, mut inverse_stds, mut variances) = (room(), room(), room());
     for x in x.chunks_exact((batch * width).max(1)) {
         let row = |row: usize| &x[row * width..][..width];
-        let [sums] = simd(#[inline(always)] || {
-            column_sums::<T, 1>(batch, width, |index, [sum]| {
-                for (sum, x) in sum.iter_mut().zip(row(index)) {
-                    *sum += *x;
-                }
-            })
-        });
+        let [sums] = simd(
+            #[inline(always)]
+            || {
+                column_sums::<T, 1>(batch, width, |index, [sum]| {
+                    for (sum, x) in sum.iter_mut().zip(row(index)) {
+                        *sum += *x;
+                    }
+                })
+            },
+        );
         let mean: Vec<T> = sums.iter().map(|sum| T::of(sum / count)).collect();
-        let [squares] = simd(#[inline(always)] || {
-            column_sums::<T, 1>(batch, width, |index, [sum]| {
-                for ((sum, x), mean) in sum.iter_mut().zip(row(index)).zip(&mean) {
-                    let centered = *x - *mean;
-                    *sum += centered * centered;
-                }
-            })
-        });
+        let [squares] = simd(
+            #[inline(always)]
+            || {
+                column_sums::<T, 1>(batch, width, |index, [sum]| {
+                    for ((sum, x), mean) in sum.iter_mut().zip(row(index)).zip(&mean) {
+                        let centered = *x - *mean;
+                        *sum += centered * centered;
+                    }
+                })
+            },
+        );
         inverse_stds.extend(squares.iter().map(|square| T::of(1.0 / (square / count + eps).sqrt())));
         variances.extend(squares.iter().map(|square| T::of(square / (count - 1.0))));
         means.extend(mean);
@@ -185,15 +191,19 @@ fn normalized<T: Element>(
     }
     let mut y: Vec<T> = Vec::with_capacity(x.elem_count());
     read::<T, _>(x, |x| {
-        simd(#[inline(always)] || {
-            for (index, row) in x.chunks_exact(width).enumerate() {
-                let start = index / batch * width;
-                let columns = start..start + width;
-                let columns = mean[columns.clone()].iter().zip(&scale[columns.clone()]).zip(&bias[columns]);
-                let row = row.iter().zip(columns);
-                y.extend(row.map(|(x, ((mean, scale), bias))| (*x - *mean) * *scale + *bias));
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for (index, row) in x.chunks_exact(width).enumerate() {
+                    let start = index / batch * width;
+                    let columns = start..start + width;
+                    let columns =
+                        mean[columns.clone()].iter().zip(&scale[columns.clone()]).zip(&bias[columns]);
+                    let row = row.iter().zip(columns);
+                    y.extend(row.map(|(x, ((mean, scale), bias))| (*x - *mean) * *scale + *bias));
+                }
+            },
+        );
     })?;
     Ok(Tensor::from_vec(y, x.shape(), &Device::Cpu)?)
 }
@@ -233,9 +243,15 @@ fn slices_backward<T: Element>(
                     weight: &weight[columns],
                     batch,
                 };
-                let [sum, product] = simd(#[inline(always)] || one.sums());
+                let [sum, product] = simd(
+                    #[inline(always)]
+                    || one.sums(),
+                );
                 if need_input {
-                    simd(#[inline(always)] || one.append_input_gradient(&sum, &product, &mut dx));
+                    simd(
+                        #[inline(always)]
+                        || one.append_input_gradient(&sum, &product, &mut dx),
+                    );
                 }
                 db.extend(sum.iter().map(|sum| T::of(*sum)));
                 let scaled = product.iter().zip(one.inverse_std);
@@ -387,6 +403,51 @@ mod tests {
         let inverse = (variance + EPS).unwrap().sqrt().unwrap().recip().unwrap();
         let expected = composed::normalized(&rows, &found.mean, &inverse, &weight, &bias).unwrap();
         assert_same(&evaluated, &composed::images(&expected, &x).unwrap(), 1e-13);
+    }
+
+    #[test]
+    fn images_of_many_sizes_agree_with_the_composition_whatever_the_thread_count() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        // Channels one by one and several at a time, with fewer in the last group, in planes of odd sizes.
+        for (seed, [batch, channels, height, width]) in
+            [[3, 2, 33, 35], [5, 7, 17, 17], [4, 40, 7, 7], [9, 3, 1, 2], [2, 2, 64, 40]]
+                .into_iter()
+                .enumerate()
+        {
+            let x = (normal(seed as u64, &[2, batch, channels, height, width], DType::F32) + 1000.0).unwrap();
+            let dy = normal(10 + seed as u64, x.dims(), DType::F32);
+            let [weight, bias] = [20, 21].map(|seed| normal(seed, &[2, channels], DType::F32));
+            let pass = |need_input| {
+                let (y, found) = forward(&x, &weight, &bias, EPS).unwrap();
+                let gradients = backward(&x, &weight, &found, &dy, need_input).unwrap();
+                let [mean, variance] = [found.mean, found.unbiased_variance];
+                let evaluated = evaluate(&x, &weight, &bias, &mean, &variance, EPS).unwrap();
+                let dx = gradients.input.unwrap_or_else(|| evaluated.clone());
+                [y, mean, variance, gradients.weight, gradients.bias, dx, evaluated]
+            };
+            let alone = pass(true);
+            let together = pool.install(|| {
+                crate::kernel::set_threads(2);
+                let found = pass(true);
+                crate::kernel::set_threads(1);
+                found
+            });
+            assert!(alone.iter().zip(&together).all(|(a, b)| numbers(a) == numbers(b)));
+            let without = pass(false);
+            assert!(alone[..5].iter().zip(&without).all(|(a, b)| numbers(a) == numbers(b)));
+
+            let wide = |tensor: &Tensor| tensor.to_dtype(DType::F64).unwrap();
+            let (rows, dy) = (composed::rows(&wide(&x)).unwrap(), composed::rows(&wide(&dy)).unwrap());
+            let (y, found) = composed::forward(&rows, &wide(&weight), &wide(&bias), EPS).unwrap();
+            let gradients = composed::backward(&rows, &wide(&weight), &found, &dy, true).unwrap();
+            let images = |rows: &Tensor| composed::images(rows, &x).unwrap();
+            let exact = [images(&y), found.mean, found.unbiased_variance, gradients.weight, gradients.bias];
+            // A mean of 1000 in f32 is off by up to 3e-5.
+            for (found, exact) in alone.iter().zip(&exact) {
+                assert_same(&wide(found), exact, 2e-3);
+            }
+            assert_same(&wide(&alone[5]), &images(&gradients.input.unwrap()), 2e-3);
+        }
     }
 
     #[test]

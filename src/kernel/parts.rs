@@ -41,7 +41,9 @@ pub(super) fn each<P: Send, R>(
 ) {
     if threads() == 1 {
         let mut room = room();
-        parts.into_iter().for_each(|part| work(&mut room, part));
+        for part in parts {
+            work(&mut room, part);
+        }
     } else {
         parts.into_par_iter().for_each_init(room, work);
     }

@@ -84,9 +84,7 @@ impl Planes {
     fn samples<'a, T>(&self, x: &'a [T], first: usize, channels: usize) -> impl Iterator<Item = &'a [T]> {
         let Self { batch, channels: all, area, .. } = *self;
         let (run, channel) = (first / all, first % all);
-        (0..batch).map(move |sample| {
-            &x[((run * batch + sample) * all + channel) * area..][..channels * area]
-        })
+        (0..batch).map(move |sample| &x[((run * batch + sample) * all + channel) * area..][..channels * area])
     }
 
     /// y and the moments of every channel, with γ and β of each.
@@ -101,18 +99,25 @@ impl Planes {
         // SAFETY: the parts cover y, and `normalize` writes all of each.
         let y = unsafe {
             written(self.length(), |y| {
-                each(self.parts(&mut moments, y), || (), |(), part| {
-                    simd(#[inline(always)] || {
-                        self.find_moments(x, part.first, part.found, eps);
-                        let channels = part.first..part.first + part.found.len();
-                        let affine = weight[channels.clone()].iter().zip(&bias[channels]);
-                        let lines = part.found.iter().zip(affine);
-                        let lines = lines.map(|(found, (weight, bias))| {
-                            [found.mean, found.inverse_std * *weight, *bias]
-                        });
-                        self.normalize(x, part.first, &lines.collect::<Vec<_>>(), part.out);
-                    });
-                });
+                each(
+                    self.parts(&mut moments, y),
+                    || (),
+                    |(), part| {
+                        simd(
+                            #[inline(always)]
+                            || {
+                                self.find_moments(x, part.first, part.found, eps);
+                                let channels = part.first..part.first + part.found.len();
+                                let affine = weight[channels.clone()].iter().zip(&bias[channels]);
+                                let lines = part.found.iter().zip(affine);
+                                let lines = lines.map(|(found, (weight, bias))| {
+                                    [found.mean, found.inverse_std * *weight, *bias]
+                                });
+                                self.normalize(x, part.first, &lines.collect::<Vec<_>>(), part.out);
+                            },
+                        );
+                    },
+                );
             })
         };
         (y, moments)
@@ -125,9 +130,16 @@ impl Planes {
         // SAFETY: the parts cover y, and `normalize` writes all of each.
         unsafe {
             written(self.length(), |y| {
-                each(self.parts(&mut lines, y), || (), |(), part| {
-                    simd(#[inline(always)] || self.normalize(x, part.first, part.found, part.out));
-                });
+                each(
+                    self.parts(&mut lines, y),
+                    || (),
+                    |(), part| {
+                        simd(
+                            #[inline(always)]
+                            || self.normalize(x, part.first, part.found, part.out),
+                        );
+                    },
+                );
             })
         }
     }
@@ -188,12 +200,19 @@ impl Planes {
         // SAFETY: the parts cover dx, and `write_input_gradient` writes all of each.
         let dx = unsafe {
             written(length, |dx| {
-                each(self.parts(&mut sums, dx), || (), |(), part| {
-                    simd(#[inline(always)] || {
-                        self.find_gradient_sums([x, dy], channels[0], part.first, part.found);
-                        self.write_input_gradient([x, dy], channels, part);
-                    });
-                });
+                each(
+                    self.parts(&mut sums, dx),
+                    || (),
+                    |(), part| {
+                        simd(
+                            #[inline(always)]
+                            || {
+                                self.find_gradient_sums([x, dy], channels[0], part.first, part.found);
+                                self.write_input_gradient([x, dy], channels, part);
+                            },
+                        );
+                    },
+                );
             })
         };
         (sums, dx)

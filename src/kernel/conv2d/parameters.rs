@@ -40,10 +40,8 @@ pub(super) fn parameter_gradients<T: Element>(
             segment.add(need, x, &dy[start * image..][..samples * image], dw, db);
         });
     }
-    let db: Vec<T> = over_segments(db, sizes.outputs, segments, |sum, part| *sum += part)
-        .into_iter()
-        .map(T::of)
-        .collect();
+    let db: Vec<T> =
+        over_segments(db, sizes.outputs, segments, |sum, part| *sum += part).into_iter().map(T::of).collect();
     (over_segments(dw, kernels, segments, |sum, part| *sum += part), db)
 }
 
@@ -88,13 +86,16 @@ impl<'a, T: Element> Segment<'a, T> {
         for (index, dy) in dy.chunks(self.block.samples * image).enumerate() {
             let x = &x[index * self.block.samples * sizes.sample()..];
             // The first to read a block of dy, which the product finds in the cache.
-            simd(#[inline(always)] || {
-                for dy in dy.chunks_exact(image) {
-                    for (dy, sum) in dy.chunks_exact(sizes.pixels()).zip(&mut sums) {
-                        sum.add(dy, dy, |dy, _| [dy]);
+            simd(
+                #[inline(always)]
+                || {
+                    for dy in dy.chunks_exact(image) {
+                        for (dy, sum) in dy.chunks_exact(sizes.pixels()).zip(&mut sums) {
+                            sum.add(dy, dy, |dy, _| [dy]);
+                        }
                     }
-                }
-            });
+                },
+            );
             if need.weight {
                 for (group, dw) in dw.chunks_exact_mut(outputs * depth).enumerate() {
                     let dy = &dy[group * outputs * sizes.pixels()..];
@@ -103,7 +104,10 @@ impl<'a, T: Element> Segment<'a, T> {
             }
         }
         for (db, sum) in db.iter_mut().zip(sums) {
-            [*db] = simd(#[inline(always)] || sum.finish());
+            [*db] = simd(
+                #[inline(always)]
+                || sum.finish(),
+            );
         }
     }
 
@@ -113,10 +117,20 @@ impl<'a, T: Element> Segment<'a, T> {
         let (outputs, depth, pixels) = (sizes.outputs_of_group(), sizes.depth(), sizes.pixels());
         let image = sizes.outputs * pixels;
         let samples = dy.len().div_ceil(image);
-        simd(#[inline(always)] || self.columns.load(x, samples, sizes.sample()));
+        simd(
+            #[inline(always)]
+            || self.columns.load(x, samples, sizes.sample()),
+        );
         for rows in tiles(sizes.output[0], self.block.rows) {
             let (start, count) = (rows.start * sizes.output[1], rows.len() * sizes.output[1]);
-            let columns = Matrix::rows(simd(#[inline(always)] || self.columns.lay_out(samples, rows)), depth, samples * count);
+            let columns = Matrix::rows(
+                simd(
+                    #[inline(always)]
+                    || self.columns.lay_out(samples, rows),
+                ),
+                depth,
+                samples * count,
+            );
             if samples == 1 {
                 let dy = Matrix::apart(&dy[start..], outputs, count, pixels);
                 add_product(dw, dy, columns.transposed());

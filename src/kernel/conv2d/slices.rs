@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use candle_core::{Device, Tensor};
 
-use super::columns::{Block, Columns, fold};
+use super::columns::{Block, Columns};
+use super::fold::fold_back;
 use super::parameters::parameter_gradients;
 use super::{Convolution, Sizes};
 use crate::Result;
@@ -15,6 +16,9 @@ use crate::kernel::product::{Matrix, set_product};
 use crate::kernel::window::Window;
 use crate::kernel::{Element, read, simd};
 
+/// Outputs of a group from which on it is cheaper to fold dx back than to correlate with dy.
+const FOLDED_OUTPUTS: usize = 64;
+
 pub(super) fn forward<T: Element>(
     sizes: &Sizes,
     x: &Tensor,
@@ -22,7 +26,8 @@ pub(super) fn forward<T: Element>(
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
     let bias = bias.map(|bias| read::<T, _>(bias, <[T]>::to_vec)).transpose()?;
-    let y = read::<T, _>(x, |x| read::<T, _>(weight, |weight| correlate(sizes, x, weight, bias.as_deref())))??;
+    let y =
+        read::<T, _>(x, |x| read::<T, _>(weight, |weight| correlate(sizes, x, weight, bias.as_deref())))??;
     Ok(Tensor::from_vec(y, sizes.y().to_vec(), &Device::Cpu)?)
 }
 
@@ -63,10 +68,14 @@ fn correlate<T: Element>(sizes: &Sizes, x: &[T], weight: &[T], bias: Option<&[T]
             let bias = bias.map(|bias| &bias[run * sizes.outputs..][..sizes.outputs]);
             // What is found of a block does not depend on the others.
             let parts = y.chunks_mut(block.samples * image).enumerate().collect();
-            each(parts, || Scratch::new(sizes, block), |scratch, (index, y)| {
-                let x = &x[index * block.samples * sizes.sample()..];
-                scratch.correlate(sizes, block.rows, x, [weight, bias.unwrap_or_default()], y);
-            });
+            each(
+                parts,
+                || Scratch::new(sizes, block),
+                |scratch, (index, y)| {
+                    let x = &x[index * block.samples * sizes.sample()..];
+                    scratch.correlate(sizes, block.rows, x, [weight, bias.unwrap_or_default()], y);
+                },
+            );
         }
     };
     // SAFETY: blocks cover y, and all of each is written: every row of every output channel of every group.
@@ -99,23 +108,32 @@ impl<T: Element> Scratch<T> {
         let samples = y.len() / (sizes.outputs * pixels);
         for group in 0..sizes.how.groups {
             let images = &x[group * sizes.part() * sizes.input[0] * sizes.input[1]..];
-            simd(#[inline(always)] || self.columns.load(images, samples, sizes.sample()));
+            simd(
+                #[inline(always)]
+                || self.columns.load(images, samples, sizes.sample()),
+            );
             let weight = Matrix::rows(&weight[group * outputs * depth..], outputs, depth);
             for rows in tiles(sizes.output[0], rows) {
                 let (start, count) = (rows.start * sizes.output[1], rows.len() * sizes.output[1]);
-                let columns = simd(#[inline(always)] || self.columns.lay_out(samples, rows));
+                let columns = simd(
+                    #[inline(always)]
+                    || self.columns.lay_out(samples, rows),
+                );
                 self.product.resize(outputs * samples * count, T::ZERO);
                 set_product(&mut self.product, weight, Matrix::rows(columns, depth, samples * count));
-                simd(#[inline(always)] || {
-                    for (output, product) in self.product.chunks_exact(samples * count).enumerate() {
-                        let output = group * outputs + output;
-                        let bias = bias.get(output).copied().unwrap_or(T::ZERO);
-                        for (sample, product) in product.chunks_exact(count).enumerate() {
-                            let start = (sample * sizes.outputs + output) * pixels + start;
-                            write_each(&mut y[start..start + count], [product; 2], |y, _| y + bias);
+                simd(
+                    #[inline(always)]
+                    || {
+                        for (output, product) in self.product.chunks_exact(samples * count).enumerate() {
+                            let output = group * outputs + output;
+                            let bias = bias.get(output).copied().unwrap_or(T::ZERO);
+                            for (sample, product) in product.chunks_exact(count).enumerate() {
+                                let start = (sample * sizes.outputs + output) * pixels + start;
+                                write_each(&mut y[start..start + count], [product; 2], |y, _| y + bias);
+                            }
                         }
-                    }
-                });
+                    },
+                );
             }
         }
     }
@@ -129,9 +147,15 @@ pub(super) fn tiles(count: usize, most: usize) -> impl Iterator<Item = Range<usi
 /// dx.
 fn input_gradient<T: Element>(sizes: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
     match turned_sizes(sizes) {
-        Some(turned) => correlate(&turned, dy, &turned_kernels(sizes, weight), None),
-        None => fold_back(sizes, weight, dy),
+        Some(turned) if is_turned(sizes) => correlate(&turned, dy, &turned_kernels(sizes, weight), None),
+        _ => fold_back(sizes, weight, dy),
     }
+}
+
+/// Whether dx is rather a correlation than folded back. Its columns are as deep as the outputs, those that are
+/// folded as the channels; but products with few outputs gain nothing from being large.
+fn is_turned(sizes: &Sizes) -> bool {
+    sizes.part() > sizes.outputs_of_group() || sizes.outputs_of_group() < FOLDED_OUTPUTS
 }
 
 /// The correlation of dy that gives dx: only where windows move by single pixels and are not padded by more than
@@ -164,33 +188,4 @@ fn turned_kernels<T: Element>(sizes: &Sizes, weight: &[T]) -> Vec<T> {
         }
     }
     turned
-}
-
-/// Σ wᵀ dy of all windows that look at a pixel.
-fn fold_back<T: Element>(sizes: &Sizes, weight: &[T], dy: &[T]) -> Vec<T> {
-    let (outputs, depth, pixels) = (sizes.outputs_of_group(), sizes.depth(), sizes.pixels());
-    let kernels = sizes.outputs * depth;
-    let window = sizes.how.window;
-    let [high, wide] = window.padded(sizes.input);
-    let fold_sample = |(columns, padded): &mut (Vec<T>, Vec<T>), (index, dx): (usize, &mut [T])| {
-        let weight = &weight[index / sizes.batch * kernels..][..kernels];
-        let dy = &dy[index * sizes.outputs * pixels..][..sizes.outputs * pixels];
-        for (group, dx) in dx.chunks_exact_mut(sizes.part() * sizes.input[0] * sizes.input[1]).enumerate() {
-            let weight = Matrix::rows(&weight[group * outputs * depth..], outputs, depth);
-            let dy = Matrix::rows(&dy[group * outputs * pixels..], outputs, pixels);
-            set_product(columns, weight.transposed(), dy);
-            padded.fill(T::ZERO);
-            simd(#[inline(always)] || fold(columns, padded, &window, [high, wide], sizes.output));
-            let rows = padded.chunks_exact(wide).enumerate();
-            let inside =
-                rows.filter(|(row, _)| (window.padding[0]..high - window.padding[0]).contains(&(row % high)));
-            for (dx, (_, row)) in dx.chunks_exact_mut(sizes.input[1]).zip(inside) {
-                dx.copy_from_slice(&row[window.padding[1]..][..sizes.input[1]]);
-            }
-        }
-    };
-    let scratch = || (vec![T::ZERO; depth * pixels], vec![T::ZERO; sizes.part() * high * wide]);
-    let mut dx = vec![T::ZERO; sizes.runs * sizes.batch * sizes.sample()];
-    each(dx.chunks_mut(sizes.sample().max(1)).enumerate().collect(), scratch, fold_sample);
-    dx
 }

@@ -52,7 +52,16 @@ impl Halves {
             written(length, |y| {
                 corners = written(length, |corners| {
                     let parts = y.chunks_mut(output).zip(corners.chunks_mut(output)).zip(x.chunks(input));
-                    each(parts.collect(), || (), |(), ((y, corners), x)| simd(#[inline(always)] || self.halve(x, y, corners)));
+                    each(
+                        parts.collect(),
+                        || (),
+                        |(), ((y, corners), x)| {
+                            simd(
+                                #[inline(always)]
+                                || self.halve(x, y, corners),
+                            );
+                        },
+                    );
                 });
             })
         };
@@ -66,7 +75,16 @@ impl Halves {
         unsafe {
             written(dy.len() / to * from, |dx| {
                 let parts = dx.chunks_mut(input).zip(corners.chunks(output)).zip(dy.chunks(output));
-                each(parts.collect(), || (), |(), ((dx, corners), dy)| simd(#[inline(always)] || self.double(corners, dy, dx)));
+                each(
+                    parts.collect(),
+                    || (),
+                    |(), ((dx, corners), dy)| {
+                        simd(
+                            #[inline(always)]
+                            || self.double(corners, dy, dx),
+                        );
+                    },
+                );
             })
         }
     }
@@ -99,7 +117,7 @@ impl Halves {
         let mut pairs = dx.chunks_exact_mut(self.pixels()[0]).flat_map(|image| {
             // What lies beside all windows gets nothing.
             let (pairs, last) = image.split_at_mut(2 * self.output[0] * wide);
-            last.iter_mut().for_each(|dx| _ = dx.write(T::ZERO));
+            last.fill(MaybeUninit::new(T::ZERO));
             pairs.chunks_exact_mut(2 * wide)
         });
         for (corners, dy) in corners.chunks(band).zip(dy.chunks(band)) {
@@ -109,7 +127,7 @@ impl Halves {
                 for (dx, from) in pair.chunks_exact_mut(wide).zip([upper, lower]) {
                     let (onto, beside) = dx.split_at_mut(2 * width);
                     onto.write_copy_of_slice(from.as_flattened());
-                    beside.iter_mut().for_each(|dx| _ = dx.write(T::ZERO));
+                    beside.fill(MaybeUninit::new(T::ZERO));
                 }
             }
         }

@@ -262,6 +262,57 @@ mod tests {
         assert_eq!(dx, [1.0; 4]);
     }
 
+    /// Ties and NaN everywhere: numbers of a few values.
+    fn coarse(shape: &[usize]) -> Tensor {
+        let values = [0.0, -0.5, 2.0, f32::NEG_INFINITY];
+        let mut draws = Stream::new(7, Purpose::Synthetic, 1, 0).draws();
+        let numbers: Vec<f32> = (0..shape.iter().product())
+            .map(|_| if draws.below(40) == 0 { f32::NAN } else { values[draws.below(4) as usize] })
+            .collect();
+        Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn halves_of_any_width_are_those_of_any_window() {
+        let window = Window::square(2);
+        // Blocks of sixteen windows, what is left of them, several bands and parts, sides that are odd.
+        for [height, width] in [[2, 2], [8, 8], [9, 7], [33, 35], [4, 130], [66, 64], [300, 3]] {
+            let x = coarse(&[2, 1, 17, height, width]);
+            let (y, kept) = forward(&x, &window).unwrap();
+            let mut expected = (Vec::new(), Vec::new());
+            let input = [height, width];
+            let output = window.output(input).unwrap();
+            for image in x.flatten_all().unwrap().to_vec1::<f32>().unwrap().chunks_exact(height * width) {
+                append_image(image, input, &window, output, &mut expected.0, &mut expected.1);
+            }
+            let bits = |numbers: Vec<f32>| numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            let found = y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(bits(found), bits(expected.0));
+            let dy = normal(1, y.dims(), DType::F32);
+            let dx = backward(&kept, &dy).unwrap();
+            let positions = Kept { found: Found::Positions(expected.1), ..kept };
+            assert_same(&dx, &backward(&positions, &dy).unwrap(), 0.0);
+        }
+    }
+
+    #[test]
+    fn every_thread_count_gives_the_same_bits() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let x = normal(1, &[1, 50, 3, 32, 31], DType::F32);
+        let pass = || {
+            let (y, kept) = forward(&x, &Window::square(2)).unwrap();
+            [numbers(&backward(&kept, &y).unwrap()), numbers(&y)]
+        };
+        let alone = pass();
+        let together = pool.install(|| {
+            crate::kernel::set_threads(2);
+            let found = pass();
+            crate::kernel::set_threads(1);
+            found
+        });
+        assert!(alone == together);
+    }
+
     #[test]
     fn windows_that_do_not_fit_are_errors() {
         let x = normal(1, &[1, 1, 1, 1, 1], DType::F32);
