@@ -22,6 +22,7 @@ mod lanes;
 pub mod layer_norm;
 pub mod linear;
 mod measured;
+mod parts;
 pub mod pool;
 mod product;
 pub mod recurrent;

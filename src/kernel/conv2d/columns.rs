@@ -8,7 +8,7 @@ use crate::kernel::window::Window;
 /// Numbers that are copied at once. A row's last copy reaches beyond its end, and the next row lies over that.
 const LANES: usize = 16;
 /// How large a matrix of columns is meant to be: it shares the second cache with what it is multiplied by.
-const BYTES: usize = 1 << 19;
+const BYTES: usize = 1 << 20;
 /// Columns beyond which a product gains nothing from more of them.
 const MOST_COLUMNS: usize = 1024;
 
@@ -115,33 +115,6 @@ fn copy_row<T: Element>(to: &mut [T], from: &[T], width: usize, step: usize) {
     } else {
         for (to, from) in to[..width].iter_mut().zip(from.iter().step_by(step)) {
             *to = *from;
-        }
-    }
-}
-
-/// Adds columns `[channel, i, j, row, column]` of one image back to the pixels that they were copied from, in
-/// `padded` `[channel, H + 2p, W + 2p]`.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
-pub(super) fn fold<T: Element>(
-    columns: &[T],
-    padded: &mut [T],
-    window: &Window,
-    [high, wide]: [usize; 2],
-    output: [usize; 2],
-) {
-    let [height, width] = output;
-    let mut at = 0;
-    for plane in padded.chunks_exact_mut(high * wide) {
-        for (i, j) in (0..window.kernel[0]).flat_map(|i| (0..window.kernel[1]).map(move |j| (i, j))) {
-            for row in 0..height {
-                let first = (i * window.dilation[0] + row * window.stride[0]) * wide + j * window.dilation[1];
-                let onto = plane[first..].iter_mut().step_by(window.stride[1]);
-                for (onto, number) in onto.zip(&columns[at..at + width]) {
-                    *onto += *number;
-                }
-                at += width;
-            }
         }
     }
 }

@@ -3,13 +3,15 @@
 //! (`PyTorch`'s `Conv2d`).
 //!
 //! On the CPU the windows of a few images at a time are laid out as the columns of a matrix that stays in the
-//! cache, and a product with the kernels is added to y: the three passes are matrix products. The gradient of
-//! x is itself such a correlation, of dy with the kernels turned by half, wherever windows move by single
-//! pixels; elsewhere its columns are added back to where they came from. Blocks of images depend on shapes
-//! alone and their sums are added in order: any number of threads gives the same bits.
+//! cache, and a product with the kernels is copied to y: the three passes are matrix products. The gradient of
+//! x has its own columns added back to where they came from; where windows move by single pixels and there are
+//! fewer outputs than channels, it is itself such a correlation, of dy with the kernels turned by half. Blocks of
+//! images depend on shapes alone and their sums are added in order: any number of threads gives the same bits.
 
 mod columns;
 mod composed;
+mod fold;
+mod parameters;
 mod slices;
 
 use candle_core::Tensor;

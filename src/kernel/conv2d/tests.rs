@@ -98,7 +98,15 @@ fn gradients_are_those_of_finite_differences() {
 
 #[test]
 fn large_images_in_tiles_and_small_ones_together_agree_with_the_composition() {
-    for (x, outputs) in [([1, 2, 40, 45, 70], 3), ([2, 37, 5, 4, 3], 4), ([1, 9, 1, 28, 28], 2)] {
+    let shapes = [
+        ([1, 2, 40, 45, 70], 3),
+        ([2, 37, 5, 4, 3], 4),
+        ([1, 9, 1, 28, 28], 2),
+        // More than a segment of each run, and dx folded back, in rows of several widths.
+        ([2, 9, 2, 28, 30], 64),
+        ([2, 7, 3, 5, 7], 70),
+    ];
+    for (x, outputs) in shapes {
         let x = normal(1, &x, DType::F64);
         let weight = normal(2, &[x.dims()[0], outputs, x.dims()[2], 3, 3], DType::F64);
         let how = plain(3);
@@ -108,6 +116,7 @@ fn large_images_in_tiles_and_small_ones_together_agree_with_the_composition() {
         let found = backward(&x, &weight, &y, how, ALL).unwrap();
         let expected = composed::backward(&sizes, &x, &weight, &y, ALL).unwrap();
         assert_same(&found.weight.unwrap(), &expected.weight.unwrap(), 1e-10);
+        assert_same(&found.bias.unwrap(), &expected.bias.unwrap(), 1e-10);
         assert_same(&found.input.unwrap(), &expected.input.unwrap(), 1e-10);
     }
 }
@@ -124,10 +133,10 @@ fn only_what_is_needed_is_computed() {
 #[test]
 fn every_thread_count_gives_the_same_bits() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    for stride in [1, 2] {
+    for (stride, outputs) in [(1, 48), (1, 64), (2, 48)] {
         let how = Convolution { window: Window { stride: [stride; 2], ..plain(3).window }, groups: 1 };
-        let x = normal(1, &[1, 33, 16, 14, 14], DType::F32);
-        let weight = normal(2, &[1, 48, 16, 3, 3], DType::F32);
+        let x = normal(1, &[2, 33, 16, 14, 14], DType::F32);
+        let weight = normal(2, &[2, outputs, 16, 3, 3], DType::F32);
         let pass = || {
             let y = forward(&x, &weight, None, how).unwrap();
             let found = backward(&x, &weight, &y, how, ALL).unwrap();

@@ -89,7 +89,7 @@ pub fn forward(x: &Tensor, parts: &Parts) -> Result<Tensor> {
     }
     with_element!(x, T => {
         let mut y: Vec<T> = Vec::with_capacity(shape.iter().product());
-        read::<T, _>(&x, |x| simd(|| {
+        read::<T, _>(&x, |x| simd(#[inline(always)] || {
             let mut line = vec![T::ZERO; parts.input[1]];
             for image in x.chunks_exact(parts.input[0] * parts.input[1]) {
                 append_means(image, parts, &mut line, &mut y);
@@ -109,7 +109,7 @@ pub fn backward(dy: &Tensor, parts: &Parts) -> Result<Tensor> {
     with_element!(dy, T => {
         let mut dx = vec![T::ZERO; shape.iter().product()];
         let [height, width] = parts.output();
-        read::<T, _>(&dy, |dy| simd(|| {
+        read::<T, _>(&dy, |dy| simd(#[inline(always)] || {
             let mut line = vec![T::ZERO; parts.input[1]];
             let images = dx.chunks_exact_mut(parts.input[0] * parts.input[1]);
             for (dx, dy) in images.zip(dy.chunks_exact(height * width)) {

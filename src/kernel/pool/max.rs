@@ -5,6 +5,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::halves::Halves;
 use crate::kernel::window::Window;
 use crate::kernel::window::composed::{add_pixel, cropped, padded, pixel};
 use crate::kernel::{Element, is_cpu, read, simd, with_element};
@@ -25,6 +26,8 @@ pub struct Kept {
 enum Found {
     /// Their positions in their images, in the order of y.
     Positions(Vec<u32>),
+    /// The corners of their windows, in the order of y.
+    Corners(Halves, Vec<u8>),
     /// To be looked for again: x and y as lists of images.
     Values(Tensor, Tensor),
 }
@@ -39,11 +42,16 @@ pub fn forward(x: &Tensor, window: &Window) -> Result<(Tensor, Kept)> {
         return Ok((y.reshape(shape)?, kept(Found::Values(images, y))));
     }
     let x = x.contiguous()?;
+    let halves = Halves::of(input).filter(|_| *window == Window::square(2));
     let count = shape.iter().product();
     with_element!(x, T => {
+        if let Some(halves) = halves {
+            let (y, corners) = read::<T, _>(&x, |x| halves.forward(x))?;
+            return Ok((Tensor::from_vec(y, shape, &Device::Cpu)?, kept(Found::Corners(halves, corners))));
+        }
         let mut y: Vec<T> = Vec::with_capacity(count);
         let mut positions = Vec::with_capacity(count);
-        read::<T, _>(&x, |x| simd(|| {
+        read::<T, _>(&x, |x| simd(#[inline(always)] || {
             for image in x.chunks_exact((input[0] * input[1]).max(1)) {
                 append_image(image, input, window, output, &mut y, &mut positions);
             }
@@ -64,6 +72,10 @@ pub fn backward(kept: &Kept, dy: &Tensor) -> Result<Tensor> {
             let dx = composed_backward(x, y, &dy.reshape(y.dims())?, &kept.window)?;
             Ok(dx.reshape(kept.shape.clone())?)
         }
+        Found::Corners(halves, corners) if corners.len() == dy.elem_count() => with_element!(dy, T => {
+            let dx = read::<T, _>(&dy, |dy| halves.backward(corners, dy))?;
+            Ok(Tensor::from_vec(dx, kept.shape.clone(), &Device::Cpu)?)
+        }),
         Found::Positions(positions) if positions.len() == dy.elem_count() => with_element!(dy, T => {
             let mut dx = vec![T::ZERO; kept.shape.iter().product()];
             let images = dx.len() / (height * width).max(1);
@@ -107,20 +119,7 @@ fn append_image<T: Element>(
     y: &mut Vec<T>,
     positions: &mut Vec<u32>,
 ) {
-    let halves = Window::square(2);
     for row in 0..height {
-        if *window == halves {
-            append_halved_row(
-                &image[2 * row * input[1]..][..2 * input[1]],
-                input[1],
-                width,
-                |best, position| {
-                    y.push(best);
-                    positions.push((2 * row * input[1]) as u32 + position);
-                },
-            );
-            continue;
-        }
         let rows = inside(row, 0, window, input);
         for column in 0..width {
             let columns = inside(column, 1, window, input);
@@ -140,29 +139,11 @@ fn append_image<T: Element>(
     }
 }
 
-/// The largest of each 2 × 2 pixels of two rows, and where it is in them.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
-fn append_halved_row<T: Element>(rows: &[T], wide: usize, width: usize, mut append: impl FnMut(T, u32)) {
-    let (upper, lower) = rows.split_at(wide);
-    let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
-    for (column, (upper, lower)) in (0..width as u32).zip(pairs) {
-        let first = 2 * column;
-        let below = first + wide as u32;
-        let (mut best, mut position) = (upper[0], first);
-        for (number, at) in [(upper[1], first + 1), (lower[0], below), (lower[1], below + 1)] {
-            let better = beats(number, best);
-            best = if better { number } else { best };
-            position = if better { at } else { position };
-        }
-        append(best, position);
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
-fn beats<T: Element>(number: T, best: T) -> bool {
-    number > best || number.partial_cmp(&number).is_none()
+pub(super) fn beats<T: Element>(number: T, best: T) -> bool {
+    // Both are compared, as a branch costs more.
+    (number > best) | number.partial_cmp(&number).is_none()
 }
 
 /// The pixels of the image that the window at `place` looks at, along an axis.
@@ -279,6 +260,57 @@ mod tests {
         let (y, kept) = forward(&lowest, &window).unwrap();
         let dx = numbers(&backward(&kept, &y.ones_like().unwrap()).unwrap());
         assert_eq!(dx, [1.0; 4]);
+    }
+
+    /// Ties and NaN everywhere: numbers of a few values.
+    fn coarse(shape: &[usize]) -> Tensor {
+        let values = [0.0, -0.5, 2.0, f32::NEG_INFINITY];
+        let mut draws = Stream::new(7, Purpose::Synthetic, 1, 0).draws();
+        let numbers: Vec<f32> = (0..shape.iter().product())
+            .map(|_| if draws.below(40) == 0 { f32::NAN } else { values[draws.below(4) as usize] })
+            .collect();
+        Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn halves_of_any_width_are_those_of_any_window() {
+        let window = Window::square(2);
+        // Blocks of sixteen windows, what is left of them, several bands and parts, sides that are odd.
+        for [height, width] in [[2, 2], [8, 8], [9, 7], [33, 35], [4, 130], [66, 64], [300, 3]] {
+            let x = coarse(&[2, 1, 17, height, width]);
+            let (y, kept) = forward(&x, &window).unwrap();
+            let mut expected = (Vec::new(), Vec::new());
+            let input = [height, width];
+            let output = window.output(input).unwrap();
+            for image in x.flatten_all().unwrap().to_vec1::<f32>().unwrap().chunks_exact(height * width) {
+                append_image(image, input, &window, output, &mut expected.0, &mut expected.1);
+            }
+            let bits = |numbers: Vec<f32>| numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            let found = y.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(bits(found), bits(expected.0));
+            let dy = normal(1, y.dims(), DType::F32);
+            let dx = backward(&kept, &dy).unwrap();
+            let positions = Kept { found: Found::Positions(expected.1), ..kept };
+            assert_same(&dx, &backward(&positions, &dy).unwrap(), 0.0);
+        }
+    }
+
+    #[test]
+    fn every_thread_count_gives_the_same_bits() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let x = normal(1, &[1, 50, 3, 32, 31], DType::F32);
+        let pass = || {
+            let (y, kept) = forward(&x, &Window::square(2)).unwrap();
+            [numbers(&backward(&kept, &y).unwrap()), numbers(&y)]
+        };
+        let alone = pass();
+        let together = pool.install(|| {
+            crate::kernel::set_threads(2);
+            let found = pass();
+            crate::kernel::set_threads(1);
+            found
+        });
+        assert!(alone == together);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Pooling: what is left of images when each window over them becomes a single pixel.
 
 pub mod average;
+mod halves;
 pub mod max;
