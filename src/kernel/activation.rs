@@ -205,20 +205,26 @@ fn slices_backward<T: Curve>(kept: &Tensor, dy: &Tensor, activation: Activation)
 /// `op` is moved into the loop with its constants: read through a reference they could change between two
 /// numbers for all that the compiler knows, and it would neither vectorise nor do without jumps.
 fn map<T: Element>(x: &[T], op: impl Fn(T) -> T) -> Vec<T> {
-    simd(move || {
-        let mut out = Vec::with_capacity(x.len());
-        out.extend(x.iter().map(move |x| op(*x)));
-        out
-    })
+    simd(
+        #[inline(always)]
+        move || {
+            let mut out = Vec::with_capacity(x.len());
+            out.extend(x.iter().map(move |x| op(*x)));
+            out
+        },
+    )
 }
 
 /// As [`map`], of two slices.
 fn map_pair<T: Element>(x: &[T], dy: &[T], op: impl Fn(T, T) -> T) -> Vec<T> {
-    simd(move || {
-        let mut out = Vec::with_capacity(x.len());
-        out.extend(x.iter().zip(dy).map(move |(x, dy)| op(*x, *dy)));
-        out
-    })
+    simd(
+        #[inline(always)]
+        move || {
+            let mut out = Vec::with_capacity(x.len());
+            out.extend(x.iter().zip(dy).map(move |(x, dy)| op(*x, *dy)));
+            out
+        },
+    )
 }
 
 fn composed_forward(x: &Tensor, activation: Activation) -> Result<Tensor> {

@@ -52,7 +52,7 @@ impl Mask {
             read::<T, _>(&x, |x| {
                 let length = (x.len() / self.runs.len().max(1)).max(1);
                 for (x, run) in x.chunks_exact(length).zip(&self.runs) {
-                    simd(|| run.append(x, &mut y));
+                    simd(#[inline(always)] || run.append(x, &mut y));
                 }
             })?;
             Ok(Tensor::from_vec(y, x.shape(), &Device::Cpu)?)
@@ -87,7 +87,10 @@ impl RunMask {
     /// `x` times the mask.
     pub(super) fn applied<T: Element>(&self, x: &[T]) -> Vec<T> {
         let mut y = Vec::with_capacity(x.len());
-        simd(|| self.append(x, &mut y));
+        simd(
+            #[inline(always)]
+            || self.append(x, &mut y),
+        );
         y
     }
 

@@ -103,14 +103,17 @@ fn slices_backward<T: Element>(ids: &[u32], dy: &Tensor, sizes: Sizes, padding: 
         let gradients = dy.chunks_exact((sizes.ids() * width).max(1));
         let tables = dw.chunks_exact_mut((rows * width).max(1));
         for ((ids, dy), table) in ids.chunks_exact(sizes.ids().max(1)).zip(gradients).zip(tables) {
-            simd(|| {
-                for (id, dy) in ids.iter().zip(dy.chunks_exact(width)) {
-                    if *id as usize != padding {
-                        let row = &mut table[*id as usize * width..][..width];
-                        row.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += *dy);
+            simd(
+                #[inline(always)]
+                || {
+                    for (id, dy) in ids.iter().zip(dy.chunks_exact(width)) {
+                        if *id as usize != padding {
+                            let row = &mut table[*id as usize * width..][..width];
+                            row.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += *dy);
+                        }
                     }
-                }
-            });
+                },
+            );
         }
     })?;
     Ok(Tensor::from_vec(dw, (runs, rows, width), &Device::Cpu)?)

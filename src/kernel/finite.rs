@@ -20,19 +20,22 @@ pub fn all_finite(tensor: &Tensor) -> Result<bool> {
 
 fn slice_is_finite<T: Element>(numbers: &[T]) -> bool {
     // 0 · x is 0 for a finite x and NaN otherwise, and a sum never loses a NaN again.
-    simd(|| {
-        let mut sums = [T::ZERO; LANES];
-        let mut groups = numbers.chunks_exact(LANES);
-        for group in &mut groups {
-            for (sum, number) in sums.iter_mut().zip(group) {
+    simd(
+        #[inline(always)]
+        || {
+            let mut sums = [T::ZERO; LANES];
+            let mut groups = numbers.chunks_exact(LANES);
+            for group in &mut groups {
+                for (sum, number) in sums.iter_mut().zip(group) {
+                    *sum += *number * T::ZERO;
+                }
+            }
+            for (sum, number) in sums.iter_mut().zip(groups.remainder()) {
                 *sum += *number * T::ZERO;
             }
-        }
-        for (sum, number) in sums.iter_mut().zip(groups.remainder()) {
-            *sum += *number * T::ZERO;
-        }
-        sums.iter().all(|sum| *sum == T::ZERO)
-    })
+            sums.iter().all(|sum| *sum == T::ZERO)
+        },
+    )
 }
 
 fn composed(tensor: &Tensor) -> Result<bool> {

@@ -25,21 +25,24 @@ pub fn square_sums(gradient: &Tensor) -> Result<Vec<f64>> {
 }
 
 fn square_sum<T: Element>(numbers: &[T]) -> f64 {
-    simd(|| {
-        let mut sums = [0.0; LANES];
-        let mut groups = numbers.chunks_exact(LANES);
-        for group in &mut groups {
-            for (sum, number) in sums.iter_mut().zip(group) {
+    simd(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0; LANES];
+            let mut groups = numbers.chunks_exact(LANES);
+            for group in &mut groups {
+                for (sum, number) in sums.iter_mut().zip(group) {
+                    let number = number.wide();
+                    *sum += number * number;
+                }
+            }
+            for (sum, number) in sums.iter_mut().zip(groups.remainder()) {
                 let number = number.wide();
                 *sum += number * number;
             }
-        }
-        for (sum, number) in sums.iter_mut().zip(groups.remainder()) {
-            let number = number.wide();
-            *sum += number * number;
-        }
-        sums.iter().sum()
-    })
+            sums.iter().sum()
+        },
+    )
 }
 
 /// `[R, …]` times a factor a run, with numbers of its own.
@@ -61,7 +64,7 @@ pub fn scaled(gradient: &Tensor, factors: &[f64]) -> Result<Tensor> {
             let mut result = Vec::with_capacity(numbers.len());
             for (part, factor) in numbers.chunks_exact(size).zip(factors) {
                 let factor = T::of(*factor);
-                simd(|| result.extend(part.iter().map(|number| *number * factor)));
+                simd(#[inline(always)] || result.extend(part.iter().map(|number| *number * factor)));
             }
             result
         })?;
@@ -82,7 +85,7 @@ pub fn limited(gradient: &Tensor, limit: f64) -> Result<Tensor> {
         let limit = T::of(limit);
         let numbers = read::<T, _>(&gradient, |numbers| {
             let mut result = Vec::with_capacity(numbers.len());
-            simd(|| result.extend(numbers.iter().map(|number| {
+            simd(#[inline(always)] || result.extend(numbers.iter().map(|number| {
                 let below = if *number > limit { limit } else { *number };
                 let within = if below < -limit { -limit } else { below };
                 within + *number * T::ZERO
@@ -112,7 +115,7 @@ pub fn collect(sum: &mut Tensor, gradient: &Tensor, first: bool, factor: Option<
         let factor = T::of(factor.unwrap_or(1.0));
         read::<T, _>(&gradient, |gradient| {
             let pairs = sum.iter_mut().zip(gradient);
-            simd(|| {
+            simd(#[inline(always)] || {
                 if first {
                     pairs.for_each(|(sum, number)| *sum = *number * factor);
                 } else {

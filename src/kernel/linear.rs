@@ -155,7 +155,14 @@ fn slices_backward<T: Element>(
             let mut db = Vec::with_capacity(runs * outputs);
             for run in 0..runs {
                 let dy = gradient(run).numbers();
-                db.extend(simd(|| sum_rows(dy, outputs)).into_iter().map(T::of));
+                db.extend(
+                    simd(
+                        #[inline(always)]
+                        || sum_rows(dy, outputs),
+                    )
+                    .into_iter()
+                    .map(T::of),
+                );
             }
             gradients.bias = Some(new(db, &[runs, outputs])?);
         }

@@ -36,7 +36,10 @@ pub(super) fn measure<T: Element>(
     if !want_gradient {
         let sums = read::<T, _>(&outputs, |outputs| {
             let each = outputs.chunks_exact(size).enumerate();
-            simd(|| each.map(|(index, outputs)| run(outputs, None, index)).collect())
+            simd(
+                #[inline(always)]
+                || each.map(|(index, outputs)| run(outputs, None, index)).collect(),
+            )
         })?;
         return Ok(Measured { sums, gradient: None });
     }
@@ -44,7 +47,10 @@ pub(super) fn measure<T: Element>(
     let sums = write::<T, _>(&gradient, |gradient| {
         read::<T, _>(&outputs, |outputs| {
             let each = outputs.chunks_exact(size).zip(gradient.chunks_exact_mut(size)).enumerate();
-            simd(|| each.map(|(index, (outputs, slopes))| run(outputs, Some(slopes), index)).collect())
+            simd(
+                #[inline(always)]
+                || each.map(|(index, (outputs, slopes))| run(outputs, Some(slopes), index)).collect(),
+            )
         })
     })
     .flatten()?;

@@ -53,15 +53,18 @@ fn slices_log<T: Element>(x: &Tensor) -> Result<Tensor> {
     let width = x.dim(D::Minus1)?;
     let mut y: Vec<T> = Vec::with_capacity(x.elem_count());
     read::<T, _>(x, |x| {
-        simd(|| {
-            for row in x.chunks_exact(width) {
-                // A NaN is never the largest, but it makes the sum NaN.
-                let largest = row.iter().fold(row[0], |most, x| if *x > most { *x } else { most });
-                let sum: f64 = row.iter().map(|x| (*x - largest).exponential().wide()).sum();
-                let shift = T::of(sum.ln());
-                y.extend(row.iter().map(|x| *x - largest - shift));
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for row in x.chunks_exact(width) {
+                    // A NaN is never the largest, but it makes the sum NaN.
+                    let largest = row.iter().fold(row[0], |most, x| if *x > most { *x } else { most });
+                    let sum: f64 = row.iter().map(|x| (*x - largest).exponential().wide()).sum();
+                    let shift = T::of(sum.ln());
+                    y.extend(row.iter().map(|x| *x - largest - shift));
+                }
+            },
+        );
     })?;
     Ok(Tensor::from_vec(y, x.shape(), &Device::Cpu)?)
 }
@@ -71,23 +74,26 @@ fn slices_backward<T: Element>(y: &Tensor, dy: &Tensor, scale: Scale) -> Result<
     let mut dx: Vec<T> = Vec::with_capacity(y.elem_count());
     read::<T, _>(y, |y| {
         read::<T, _>(dy, |dy| {
-            simd(|| {
-                for (y, dy) in y.chunks_exact(width).zip(dy.chunks_exact(width)) {
-                    let pairs = y.iter().zip(dy);
-                    match scale {
-                        Scale::Linear => {
-                            let [sum] = sums(y, dy, |y, dy| [y * dy]);
-                            let sum = T::of(sum);
-                            dx.extend(pairs.map(|(y, dy)| *y * (*dy - sum)));
-                        }
-                        Scale::Log => {
-                            let [sum] = sums(dy, dy, |dy, _| [dy]);
-                            let sum = T::of(sum);
-                            dx.extend(pairs.map(|(y, dy)| *dy - y.exponential() * sum));
+            simd(
+                #[inline(always)]
+                || {
+                    for (y, dy) in y.chunks_exact(width).zip(dy.chunks_exact(width)) {
+                        let pairs = y.iter().zip(dy);
+                        match scale {
+                            Scale::Linear => {
+                                let [sum] = sums(y, dy, |y, dy| [y * dy]);
+                                let sum = T::of(sum);
+                                dx.extend(pairs.map(|(y, dy)| *y * (*dy - sum)));
+                            }
+                            Scale::Log => {
+                                let [sum] = sums(dy, dy, |dy, _| [dy]);
+                                let sum = T::of(sum);
+                                dx.extend(pairs.map(|(y, dy)| *dy - y.exponential() * sum));
+                            }
                         }
                     }
-                }
-            });
+                },
+            );
         })
     })??;
     Ok(Tensor::from_vec(dx, y.shape(), &Device::Cpu)?)

@@ -106,13 +106,16 @@ fn sums<T: Element>(
     mut loss: impl FnMut(&[T], usize, usize) -> f64,
 ) -> Vec<f64> {
     let classes = outputs.len() / targets.len();
-    simd(|| {
-        let mut sums = vec![0.0; targets.len() / batch];
-        for (index, (row, target)) in outputs.chunks_exact(classes).zip(targets).enumerate() {
-            sums[index / batch] += loss(row, index, *target as usize);
-        }
-        sums
-    })
+    simd(
+        #[inline(always)]
+        || {
+            let mut sums = vec![0.0; targets.len() / batch];
+            for (index, (row, target)) in outputs.chunks_exact(classes).zip(targets).enumerate() {
+                sums[index / batch] += loss(row, index, *target as usize);
+            }
+            sums
+        },
+    )
 }
 
 /// The largest output of a row, and the sum of exp(output − largest).
@@ -148,14 +151,17 @@ fn probabilities_slices<T: Element>(outputs: &Tensor) -> Result<Tensor> {
     let classes = outputs.dim(D::Minus1)?;
     let probabilities = outputs.force_contiguous()?;
     write::<T, _>(&probabilities, |numbers| {
-        simd(|| {
-            for row in numbers.chunks_exact_mut(classes) {
-                let factor = T::of(1.0 / exponentials(row).sum);
-                for value in row {
-                    *value *= factor;
+        simd(
+            #[inline(always)]
+            || {
+                for row in numbers.chunks_exact_mut(classes) {
+                    let factor = T::of(1.0 / exponentials(row).sum);
+                    for value in row {
+                        *value *= factor;
+                    }
                 }
-            }
-        });
+            },
+        );
     })?;
     Ok(probabilities)
 }

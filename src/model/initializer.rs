@@ -127,7 +127,10 @@ impl Distribution {
     fn append<T: Element>(self, stream: Stream, shape: &[usize], out: &mut Vec<T>) {
         let count = shape.iter().product();
         match self {
-            Self::Uniform { bound } => simd(|| append_uniform(stream, bound, count, out)),
+            Self::Uniform { bound } => simd(
+                #[inline(always)]
+                || append_uniform(stream, bound, count, out),
+            ),
             Self::Normal { mean, std } => {
                 let mut draws = stream.draws();
                 out.extend((0..count).map(|_| T::of(mean + std * draws.normal())));

@@ -17,11 +17,17 @@ pub(super) fn draw(stream: Stream, rows: usize, columns: usize) -> Vec<f64> {
     let drawn: Vec<f64> = (0..rows * columns).map(|_| draws.normal()).collect();
     if rows <= columns {
         let mut vectors = drawn;
-        simd(|| orthonormalize(&mut vectors, columns));
+        simd(
+            #[inline(always)]
+            || orthonormalize(&mut vectors, columns),
+        );
         return vectors;
     }
     let mut vectors = transposed(&drawn, rows, columns);
-    simd(|| orthonormalize(&mut vectors, rows));
+    simd(
+        #[inline(always)]
+        || orthonormalize(&mut vectors, rows),
+    );
     transposed(&vectors, columns, rows)
 }
 

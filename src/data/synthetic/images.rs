@@ -88,7 +88,10 @@ impl Source for ImagesConfig {
             Error::Environment(format!("there is not enough memory for {} samples", self.samples))
         })?;
         pixels.resize(self.samples * features, 0);
-        kernel::simd(|| canvas.fill(&mut pixels));
+        kernel::simd(
+            #[inline(always)]
+            || canvas.fill(&mut pixels),
+        );
         let targets = (0..self.samples).map(|row| (row % self.num_classes) as u32).collect();
         let classes = (0..self.num_classes).map(|class| class.to_string()).collect();
         let [height, width] = self.image_size;

@@ -91,24 +91,27 @@ fn slices_forward<T: Element>(x: &Tensor, affine: Option<Affine<'_>>, eps: f64) 
     let mut means: Vec<T> = Vec::with_capacity(runs * rows);
     let mut inverses: Vec<T> = Vec::with_capacity(runs * rows);
     read::<T, _>(x, |x| {
-        simd(|| {
-            for (index, x) in x.chunks_exact(width).enumerate() {
-                let [sum] = sums(x, x, |x, _| [x]);
-                let mean = T::of(sum / width as f64);
-                let [squares] = sums(x, x, |x, _| [(x - mean) * (x - mean)]);
-                let inverse = T::of(1.0 / (squares / width as f64 + eps).sqrt());
-                match &weights {
-                    Some((weight, bias)) => {
-                        let columns = index / rows * width..(index / rows + 1) * width;
-                        let affine = weight[columns.clone()].iter().zip(&bias[columns]);
-                        y.extend(x.iter().zip(affine).map(|(x, (w, b))| (*x - mean) * inverse * *w + *b));
+        simd(
+            #[inline(always)]
+            || {
+                for (index, x) in x.chunks_exact(width).enumerate() {
+                    let [sum] = sums(x, x, |x, _| [x]);
+                    let mean = T::of(sum / width as f64);
+                    let [squares] = sums(x, x, |x, _| [(x - mean) * (x - mean)]);
+                    let inverse = T::of(1.0 / (squares / width as f64 + eps).sqrt());
+                    match &weights {
+                        Some((weight, bias)) => {
+                            let columns = index / rows * width..(index / rows + 1) * width;
+                            let affine = weight[columns.clone()].iter().zip(&bias[columns]);
+                            y.extend(x.iter().zip(affine).map(|(x, (w, b))| (*x - mean) * inverse * *w + *b));
+                        }
+                        None => y.extend(x.iter().map(|x| (*x - mean) * inverse)),
                     }
-                    None => y.extend(x.iter().map(|x| (*x - mean) * inverse)),
+                    means.push(mean);
+                    inverses.push(inverse);
                 }
-                means.push(mean);
-                inverses.push(inverse);
-            }
-        });
+            },
+        );
     })?;
     let new = |numbers| Tensor::from_vec(numbers, (runs, rows), &Device::Cpu);
     let moments = Moments { mean: new(means)?, inverse_std: new(inverses)? };
@@ -139,13 +142,19 @@ fn slices_backward<T: Element>(
                     width,
                 };
                 if affine.is_some() {
-                    let [product, sum] = simd(|| one.column_sums());
+                    let [product, sum] = simd(
+                        #[inline(always)]
+                        || one.column_sums(),
+                    );
                     dw.extend(product.into_iter().map(T::of));
                     db.extend(sum.into_iter().map(T::of));
                 }
                 if need_input {
                     let weight = weight.as_ref().map(|weight| &weight[run * width..(run + 1) * width]);
-                    simd(|| one.append_input_gradient(weight, &mut dx));
+                    simd(
+                        #[inline(always)]
+                        || one.append_input_gradient(weight, &mut dx),
+                    );
                 }
             }
         })

@@ -60,15 +60,20 @@ fn adadelta_slices<T: Element>(
     each_run::<T, _, 2>(value, gradient, buffers, runs, |value, gradient, [square, step], run| {
         let (penalty, rate, eps) = (T::of(run.penalty), T::of(run.rate), T::of(run.eps));
         let (keep, take) = (T::of(run.rho), T::of(1.0 - run.rho));
-        simd(|| {
-            for (((value, gradient), square), step) in value.iter_mut().zip(gradient).zip(square).zip(step) {
-                let gradient = *gradient + penalty * *value;
-                *square = *square * keep + take * gradient * gradient;
-                let delta = (*step + eps).root() / (*square + eps).root() * gradient;
-                *step = *step * keep + take * delta * delta;
-                *value -= rate * delta;
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for (((value, gradient), square), step) in
+                    value.iter_mut().zip(gradient).zip(square).zip(step)
+                {
+                    let gradient = *gradient + penalty * *value;
+                    *square = *square * keep + take * gradient * gradient;
+                    let delta = (*step + eps).root() / (*square + eps).root() * gradient;
+                    *step = *step * keep + take * delta * delta;
+                    *value -= rate * delta;
+                }
+            },
+        );
     })
 }
 

@@ -41,13 +41,16 @@ fn adagrad_slices<T: Element>(
 ) -> Result<()> {
     each_run::<T, _, 1>(value, gradient, [sum], runs, |value, gradient, [sum], run| {
         let (penalty, rate, eps) = (T::of(run.penalty), T::of(run.rate), T::of(run.eps));
-        simd(|| {
-            for ((value, gradient), sum) in value.iter_mut().zip(gradient).zip(sum) {
-                let gradient = *gradient + penalty * *value;
-                *sum += gradient * gradient;
-                *value -= rate * gradient / (sum.root() + eps);
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for ((value, gradient), sum) in value.iter_mut().zip(gradient).zip(sum) {
+                    let gradient = *gradient + penalty * *value;
+                    *sum += gradient * gradient;
+                    *value -= rate * gradient / (sum.root() + eps);
+                }
+            },
+        );
     })
 }
 

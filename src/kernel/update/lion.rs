@@ -47,13 +47,16 @@ fn lion_slices<T: Element>(value: &Tensor, gradient: &Tensor, mean: &Tensor, run
         let (shrink, rate) = (T::of(run.shrink), T::of(run.rate));
         let (keep_ahead, take_ahead) = (T::of(run.betas.0), T::of(1.0 - run.betas.0));
         let (keep, take) = (T::of(run.betas.1), T::of(1.0 - run.betas.1));
-        simd(|| {
-            for ((value, gradient), mean) in value.iter_mut().zip(gradient).zip(mean) {
-                let ahead = *mean * keep_ahead + *gradient * take_ahead;
-                *value = *value * shrink - rate * sign(ahead);
-                *mean = *mean * keep + *gradient * take;
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for ((value, gradient), mean) in value.iter_mut().zip(gradient).zip(mean) {
+                    let ahead = *mean * keep_ahead + *gradient * take_ahead;
+                    *value = *value * shrink - rate * sign(ahead);
+                    *mean = *mean * keep + *gradient * take;
+                }
+            },
+        );
     })
 }
 

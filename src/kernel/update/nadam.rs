@@ -53,16 +53,20 @@ fn nadam_slices<T: Element>(
         let take_second = T::of(1.0 - run.betas.1);
         let (gradient_size, moment_size) = (T::of(run.gradient_size), T::of(run.moment_size));
         let correction = T::of(1.0 / run.second_correction);
-        simd(|| {
-            for (((value, gradient), first), second) in value.iter_mut().zip(gradient).zip(first).zip(second)
-            {
-                let gradient = *gradient + penalty * *value;
-                *first += take_first * (gradient - *first);
-                *second = *second * keep_second + take_second * gradient * gradient;
-                let denominator = (*second * correction).root() + eps;
-                *value -= (gradient_size * gradient + moment_size * *first) / denominator;
-            }
-        });
+        simd(
+            #[inline(always)]
+            || {
+                for (((value, gradient), first), second) in
+                    value.iter_mut().zip(gradient).zip(first).zip(second)
+                {
+                    let gradient = *gradient + penalty * *value;
+                    *first += take_first * (gradient - *first);
+                    *second = *second * keep_second + take_second * gradient * gradient;
+                    let denominator = (*second * correction).root() + eps;
+                    *value -= (gradient_size * gradient + moment_size * *first) / denominator;
+                }
+            },
+        );
     })
 }
 

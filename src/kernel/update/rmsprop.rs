@@ -120,35 +120,46 @@ fn rmsprop_slices<T: Element>(
         (None, None) => {
             each_run::<T, _, 1>(value, gradient, [square], runs, |value, gradient, [square], run| {
                 let run = Scalars::of(run);
-                simd(|| {
-                    for ((value, gradient), square) in value.iter_mut().zip(gradient).zip(square) {
-                        *value -= run.rate * run.direction(*value, *gradient, square);
-                    }
-                });
+                simd(
+                    #[inline(always)]
+                    || {
+                        for ((value, gradient), square) in value.iter_mut().zip(gradient).zip(square) {
+                            *value -= run.rate * run.direction(*value, *gradient, square);
+                        }
+                    },
+                );
             })
         }
         (None, Some(momentum)) => {
             let buffers = [square, momentum];
             each_run::<T, _, 2>(value, gradient, buffers, runs, |value, gradient, [square, momentum], run| {
                 let run = Scalars::of(run);
-                simd(|| {
-                    let kept = square.iter_mut().zip(momentum);
-                    for ((value, gradient), (square, momentum)) in value.iter_mut().zip(gradient).zip(kept) {
-                        *value -= run.way(run.direction(*value, *gradient, square), momentum);
-                    }
-                });
+                simd(
+                    #[inline(always)]
+                    || {
+                        let kept = square.iter_mut().zip(momentum);
+                        for ((value, gradient), (square, momentum)) in
+                            value.iter_mut().zip(gradient).zip(kept)
+                        {
+                            *value -= run.way(run.direction(*value, *gradient, square), momentum);
+                        }
+                    },
+                );
             })
         }
         (Some(mean), None) => {
             let buffers = [square, mean];
             each_run::<T, _, 2>(value, gradient, buffers, runs, |value, gradient, [square, mean], run| {
                 let run = Scalars::of(run);
-                simd(|| {
-                    let kept = square.iter_mut().zip(mean);
-                    for ((value, gradient), (square, mean)) in value.iter_mut().zip(gradient).zip(kept) {
-                        *value -= run.rate * run.centered(*value, *gradient, square, mean);
-                    }
-                });
+                simd(
+                    #[inline(always)]
+                    || {
+                        let kept = square.iter_mut().zip(mean);
+                        for ((value, gradient), (square, mean)) in value.iter_mut().zip(gradient).zip(kept) {
+                            *value -= run.rate * run.centered(*value, *gradient, square, mean);
+                        }
+                    },
+                );
             })
         }
         (Some(mean), Some(momentum)) => {
@@ -160,14 +171,17 @@ fn rmsprop_slices<T: Element>(
                 runs,
                 |value, gradient, [square, mean, momentum], run| {
                     let run = Scalars::of(run);
-                    simd(|| {
-                        let kept = square.iter_mut().zip(mean).zip(momentum);
-                        for ((value, gradient), ((square, mean), momentum)) in
-                            value.iter_mut().zip(gradient).zip(kept)
-                        {
-                            *value -= run.way(run.centered(*value, *gradient, square, mean), momentum);
-                        }
-                    });
+                    simd(
+                        #[inline(always)]
+                        || {
+                            let kept = square.iter_mut().zip(mean).zip(momentum);
+                            for ((value, gradient), ((square, mean), momentum)) in
+                                value.iter_mut().zip(gradient).zip(kept)
+                            {
+                                *value -= run.way(run.centered(*value, *gradient, square, mean), momentum);
+                            }
+                        },
+                    );
                 },
             )
         }

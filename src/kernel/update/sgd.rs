@@ -75,14 +75,17 @@ fn sgd_slices<T: Element>(
 fn plain_slices<T: Element>(value: &mut [T], gradient: &[T], runs: &[SgdRun]) {
     let size = per_run(value.len(), runs.len());
     let parts = value.chunks_exact_mut(size).zip(gradient.chunks_exact(size));
-    simd(|| {
-        for ((value, gradient), run) in parts.zip(runs) {
-            let (rate, decay) = (T::of(run.rate), T::of(run.decay));
-            for (value, gradient) in value.iter_mut().zip(gradient) {
-                *value -= rate * (*gradient + decay * *value);
+    simd(
+        #[inline(always)]
+        || {
+            for ((value, gradient), run) in parts.zip(runs) {
+                let (rate, decay) = (T::of(run.rate), T::of(run.decay));
+                for (value, gradient) in value.iter_mut().zip(gradient) {
+                    *value -= rate * (*gradient + decay * *value);
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 fn momentum_slices<T: Element>(
@@ -95,20 +98,23 @@ fn momentum_slices<T: Element>(
     let size = per_run(value.len(), runs.len());
     let parts = value.chunks_exact_mut(size).zip(gradient.chunks_exact(size));
     let parts = parts.zip(buffer.chunks_exact_mut(size)).zip(runs);
-    simd(|| {
-        for (((value, gradient), buffer), run) in parts {
-            let (rate, decay, momentum) = (T::of(run.rate), T::of(run.decay), T::of(run.momentum));
-            let (keep, take) = kept_and_taken(run, first);
-            let (keep, take) = (T::of(keep), T::of(take));
-            // The step goes along straight · g + stored · b.
-            let (straight, stored) = if nesterov { (T::ONE, momentum) } else { (T::ZERO, T::ONE) };
-            for ((value, gradient), buffer) in value.iter_mut().zip(gradient).zip(buffer) {
-                let gradient = *gradient + decay * *value;
-                *buffer = *buffer * keep + gradient * take;
-                *value -= rate * (gradient * straight + *buffer * stored);
+    simd(
+        #[inline(always)]
+        || {
+            for (((value, gradient), buffer), run) in parts {
+                let (rate, decay, momentum) = (T::of(run.rate), T::of(run.decay), T::of(run.momentum));
+                let (keep, take) = kept_and_taken(run, first);
+                let (keep, take) = (T::of(keep), T::of(take));
+                // The step goes along straight · g + stored · b.
+                let (straight, stored) = if nesterov { (T::ONE, momentum) } else { (T::ZERO, T::ONE) };
+                for ((value, gradient), buffer) in value.iter_mut().zip(gradient).zip(buffer) {
+                    let gradient = *gradient + decay * *value;
+                    *buffer = *buffer * keep + gradient * take;
+                    *value -= rate * (gradient * straight + *buffer * stored);
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// The factors of the buffer and of the gradient in the new buffer.
