@@ -24,10 +24,10 @@ class Ended(NamedTuple):
 class Process:
     """A process that runs. Its peak is never below this program's own, which is why this one imports so little."""
 
-    def __init__(self, command):
+    def __init__(self, command, folder=None):
         self.complaints = tempfile.TemporaryFile("w+")
         self.started = time.perf_counter()
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.complaints, text=True)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.complaints, text=True, cwd=folder)
 
     def wait(self):
         output = self.process.stdout.read()
@@ -42,8 +42,9 @@ class Process:
         return Ended(seconds, usage.ru_maxrss * PEAK_UNIT, output)
 
 
-def run(*command):
-    return Process(command).wait()
+def run(*command, folder=None):
+    """Runs a command in a folder (this one, if none is named)."""
+    return Process(command, folder).wait()
 
 
 def at_once(*commands):
