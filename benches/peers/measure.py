@@ -61,8 +61,12 @@ def alternate(rounds, **sides):
     return found
 
 
+def median(values):
+    return statistics.median(values)
+
+
 def medians(found):
-    return {name: statistics.median(values) for name, values in found.items()}
+    return {name: median(values) for name, values in found.items()}
 
 
 def best(of):

@@ -36,3 +36,7 @@ def step_milliseconds(case, seconds, threads, variant):
 
 def run(name, *arguments):
     return measure.run(*script(name, *arguments))
+
+
+# What every process with PyTorch begins with.
+IMPORT_TORCH = [sys.executable, "-c", "import torch"]
