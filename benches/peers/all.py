@@ -90,9 +90,13 @@ def main():
     if os.getloadavg()[0] > BUSY:
         print("something else runs on this machine: the figures will not be worth much", file=sys.stderr)
     print(head(), flush=True)
+    failed = []
     for name, part in parts.items():
         print(f"{datetime.datetime.now():%H:%M} {name}", file=sys.stderr, flush=True)
-        subprocess.run(peers.script(part.script, "--rounds", rounds[name], *part.arguments), check=True)
+        if subprocess.run(peers.script(part.script, "--rounds", rounds[name], *part.arguments)).returncode != 0:
+            failed.append(name)
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -74,13 +74,22 @@ def best(of):
     return min(of.items(), key=lambda pair: pair[1])
 
 
+def line(cells, widths):
+    name, *others = cells
+    return "| " + " | ".join([name.ljust(widths[0]), *map(str.rjust, others, widths[1:])]) + " |"
+
+
+def rule(widths):
+    """What makes the first column begin at the left and the others end at the right."""
+    return "|" + "|".join(["-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:])]) + "|"
+
+
 def table(title, columns, rows, note=""):
     """Prints a Markdown table; the first column holds names, the others hold numbers or texts."""
     rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in [columns, *rows]) for index in range(len(columns))]
-    alike = lambda row: "| " + " | ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) + " |"
-    rule = "|" + "|".join("-" * (width + 2) if index == 0 else "-" * (width + 1) + ":" for index, width in enumerate(widths)) + "|"
-    print("\n".join([f"### {title}", "", alike(columns), rule, *map(alike, rows), ""]))
+    lines = [line(columns, widths), rule(widths), *(line(row, widths) for row in rows)]
+    print("\n".join([f"### {title}", "", *lines, ""]))
     if note:
         print(f"{note}\n")
     sys.stdout.flush()
