@@ -22,8 +22,10 @@ use runner::target::Targets;
 const VECTORS: usize = 256;
 /// Samples in a batch of images or of sequences.
 const IMAGES: usize = 64;
-/// Different tokens, and those in a sequence.
-const [VOCABULARY, LENGTH]: [usize; 2] = [5000, 64];
+/// Different tokens.
+const VOCABULARY: usize = 5000;
+/// Tokens in a sequence.
+const LENGTH: usize = 64;
 /// Numbers that an optimizer moves: about those of the MLP below.
 const WEIGHTS: usize = 1_000_000;
 /// The widths of the original exercise's network.
@@ -64,13 +66,21 @@ const LAYERS: [Case; 18] = [
     vectors("gelu_630", "kind = 'gelu'"),
     vectors("tanh_630", "kind = 'tanh'"),
     vectors("sigmoid_630", "kind = 'sigmoid'"),
-    images("conv_3_32_32x32", "kind = 'conv2d'\nout_channels = 32\nkernel_size = 3\npadding = 1", &[3, 32, 32]),
+    images(
+        "conv_3_32_32x32",
+        "kind = 'conv2d'\nout_channels = 32\nkernel_size = 3\npadding = 1",
+        &[3, 32, 32],
+    ),
     images(
         "conv_32_64_16x16",
         "kind = 'conv2d'\nout_channels = 64\nkernel_size = 3\npadding = 1",
         &[32, 16, 16],
     ),
-    images("conv_64_128_8x8", "kind = 'conv2d'\nout_channels = 128\nkernel_size = 3\npadding = 1", &[64, 8, 8]),
+    images(
+        "conv_64_128_8x8",
+        "kind = 'conv2d'\nout_channels = 128\nkernel_size = 3\npadding = 1",
+        &[64, 8, 8],
+    ),
     images("max_pool_32x32x32", "kind = 'max_pool2d'\nkernel_size = 2", &[32, 32, 32]),
     images("lstm_28_128", "kind = 'lstm'\nhidden_size = 128", &[28, 28]),
     images("gru_28_128", "kind = 'gru'\nhidden_size = 128", &[28, 28]),
@@ -154,8 +164,8 @@ fn cross_entropy(criterion: &mut Criterion) {
 /// A step of every optimizer over a million numbers.
 fn optimizers(criterion: &mut Criterion) {
     let pace = Pace { rate: 1e-3, momentum: None };
-    let rules = RuleConfig::kinds().into_iter().map(|kind| (kind.to_owned(), format!("kind = '{kind}'")));
-    let momentum = ("sgd_momentum".to_owned(), "kind = 'sgd'\nmomentum = 0.9".to_owned());
+    let rules = RuleConfig::kinds().iter().map(|kind| (*kind, format!("kind = '{kind}'")));
+    let momentum = ("sgd_momentum", "kind = 'sgd'\nmomentum = 0.9".to_owned());
     for (name, text) in rules.chain([momentum]) {
         let table: toml::Table = toml::from_str(&text).expect("the text is TOML");
         let config: OptimizerConfig = setting::read(&table.into()).expect("the optimizer is a valid one");
@@ -164,7 +174,8 @@ fn optimizers(criterion: &mut Criterion) {
         let mut optimizer =
             config.build(&[("weight".to_owned(), &weights)], false).expect("the optimizer can be built");
         criterion.bench_function(&format!("optimizer_{name}"), |bencher| {
-            bencher.iter(|| optimizer.step(&mut [&mut weights], &[pace]).expect("every weight has a gradient"));
+            bencher
+                .iter(|| optimizer.step(&mut [&mut weights], &[pace]).expect("every weight has a gradient"));
         });
     }
 }
@@ -175,7 +186,8 @@ fn gradient_norm(criterion: &mut Criterion) {
         bencher.iter(|| black_box(gradient::square_sums(&gradient).expect("the gradient has numbers")));
     });
     criterion.bench_function("gradient_scaled", |bencher| {
-        bencher.iter(|| black_box(gradient::scaled(&gradient, &[0.5]).expect("there is a factor for the run")));
+        bencher
+            .iter(|| black_box(gradient::scaled(&gradient, &[0.5]).expect("there is a factor for the run")));
     });
 }
 
@@ -245,7 +257,8 @@ fn products(criterion: &mut Criterion) {
         .flat_map(|(layer, widths)| Product::of_layer(widths[0], widths[1], layer == 0))
         .collect();
     let most = MLP[0] * MLP[1];
-    let numbers = uniform(&[2, most]).flatten_all().and_then(|all| all.to_vec1::<f32>()).expect("f32 on the CPU");
+    let numbers =
+        uniform(&[2, most]).flatten_all().and_then(|all| all.to_vec1::<f32>()).expect("f32 on the CPU");
     let (left, right) = numbers.split_at(most);
     let mut out = vec![0.0; most];
     criterion.bench_function("mlp_products", |bencher| {
