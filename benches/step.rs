@@ -1,7 +1,7 @@
 //! The parts of a training step of the original exercise's network, 784-630-476-322-168-10 with batch norm,
 //! batches of 256, f32, one thread.
 //!
-//! `cargo bench`; the whole program beside PyTorch is measured by `benches/peers/compare.py`.
+//! `cargo bench --bench step`; the whole program beside PyTorch is measured by `benches/peers/steps.py`.
 
 use std::hint::black_box;
 

@@ -1,13 +1,20 @@
 """Our side of the comparisons: the release build, run as anybody would run it."""
 
+import contextlib
 import csv
+import json
 import pathlib
 import statistics
-import subprocess
+import sys
 import tempfile
+from typing import NamedTuple
+
+import measure
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 RUNNER = ROOT / "target" / "release" / "runner"
+if not RUNNER.exists():
+    sys.exit("there is no release build yet: cargo build --release")
 
 IMAGES = "source = 'synthetic', kind = 'images', samples = {samples}, channels = {channels}, image_size = [{side}, {side}]"
 
@@ -33,6 +40,26 @@ MODEL = {
 }
 
 
+class Trained(NamedTuple):
+    """What an experiment took, the folder that it left, and those of its runs."""
+
+    ended: measure.Ended
+    folder: pathlib.Path
+    runs: list
+
+    def seconds(self):
+        """The seconds that the training part of every epoch took, a list a run."""
+        return [[float(row["train_seconds"]) for row in rows(run / "timing.csv")] for run in self.runs]
+
+    def records(self):
+        return [json.loads((run / "run.json").read_text()) for run in self.runs]
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
 def batch_size(case):
     return 256 if case.startswith("mlp") else 64
 
@@ -51,22 +78,20 @@ def experiment(case, epochs, data=None, extra=""):
     )
 
 
-def run(text, *flags, runs=None):
-    """Trains what `text` describes in a new folder (or in `runs`); the folder is handed to `read` before it goes."""
+@contextlib.contextmanager
+def trained(text, *flags):
+    """Trains what `text` describes, in a folder that is there until the `with` ends."""
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "peer.toml"
+        folder = pathlib.Path(folder)
+        path = folder / "peer.toml"
         path.write_text(text)
-        command = [RUNNER, "run", path, "--quiet", "--runs", folder, *flags]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        return [read_timing(path) for path in sorted(pathlib.Path(folder).glob("peer/*/timing.csv"))]
+        ended = measure.run(RUNNER, "run", path, "--quiet", "--runs", folder / "runs", *flags)
+        yield Trained(ended, folder, sorted(record.parent for record in folder.glob("runs/*/*/run.json")))
 
 
-def read_timing(path):
-    with path.open() as file:
-        return [float(row["train_seconds"]) for row in csv.DictReader(file)]
-
-
-def step_milliseconds(case, epochs, threads=1):
-    """The median over the epochs but the first, everything in them counted: gathering, metrics, the optimizer."""
-    (seconds,) = run(experiment(case, epochs), "--jobs", "1", "--threads", str(threads))
-    return 1000 * statistics.median(seconds[1:]) / steps_an_epoch(case)
+def step_milliseconds(case, epochs, *flags, extra=""):
+    """The median over the epochs but the first, everything in them counted (gathering, metrics, the optimizer);
+    the mean of that over the runs, if `extra` makes several of them."""
+    with trained(experiment(case, epochs, extra=extra), *flags) as found:
+        medians = [statistics.median(seconds[1:]) for seconds in found.seconds()]
+    return 1000 * statistics.mean(medians) / steps_an_epoch(case)

@@ -1,33 +1,30 @@
 """Milliseconds of a training step beside PyTorch's best variant, one after the other in alternation.
 
-    python benches/peers/steps.py [--rounds N] [--threads N] [CASE ...]
+    python benches/peers/steps.py [--rounds N] [--threads N] [--compile] [CASE ...]
 """
 
 import argparse
-import pathlib
-import statistics
-import subprocess
-import sys
+import functools
 
+import measure
 import ours
+import peers
 
-HERE = pathlib.Path(__file__).resolve().parent
 SECONDS = 3.0
 EPOCHS = {"mlp_batch_norm": 9, "mlp_dropout": 9, "cnn_3x32x32": 6, "cnn_1x28x28": 10, "lstm": 10, "gru": 10, "embedding_bilstm": 6}
 
 
-def variants(case, compiled):
-    found = [(), ("--fused",)]
-    if case.startswith("cnn"):
-        found.append(("--fused", "--channels-last"))
-    if compiled:
-        found.append(("--fused", "--compile"))
-    return found
-
-
-def pytorch(case, threads, flags):
-    command = [sys.executable, HERE / "torch_step.py", case, str(SECONDS), "--threads", str(threads), *flags]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def compare(case, chosen):
+    """A row of the table."""
+    flags = ["--jobs", "1", "--threads", str(chosen.threads)]
+    sides = {"ours": functools.partial(ours.step_milliseconds, case, EPOCHS[case], *flags)}
+    for variant in peers.variants(case, chosen.compile):
+        sides[peers.name(variant)] = functools.partial(peers.step_milliseconds, case, SECONDS, chosen.threads, variant)
+    medians = measure.medians(measure.alternate(chosen.rounds, **sides))
+    own = medians.pop("ours")
+    listed = ", ".join(f"{name} {milliseconds:.2f}" for name, milliseconds in medians.items())
+    _, best = measure.best(medians)
+    return [case, f"{own:.2f}", f"{best:.2f}", f"{own / best:.2f}", listed]
 
 
 def main():
@@ -37,19 +34,12 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="torch.compile as a variant too, which takes minutes")
     chosen = parser.parse_args()
-    print(f"milliseconds a step, {chosen.threads} thread(s), medians of {chosen.rounds} alternating rounds")
-    print(f"{'':18} {'ours':>7} {'best':>7} {'ratio':>6}   PyTorch by variant")
-    for case in chosen.cases:
-        names = variants(case, chosen.compile)
-        own, peers = [], {flags: [] for flags in names}
-        for _ in range(chosen.rounds):
-            own.append(ours.step_milliseconds(case, EPOCHS[case], chosen.threads))
-            for flags in names:
-                peers[flags].append(pytorch(case, chosen.threads, flags))
-        own, peers = statistics.median(own), {flags: statistics.median(times) for flags, times in peers.items()}
-        best = min(peers.values())
-        listed = ", ".join(f"{' '.join(flags).replace('--', '') or 'eager'} {ms:.2f}" for flags, ms in peers.items())
-        print(f"{case:18} {own:7.2f} {best:7.2f} {own / best:6.2f}   {listed}", flush=True)
+    measure.table(
+        f"Milliseconds a training step, {chosen.threads} thread(s)",
+        ["network", "ours", "best of PyTorch", "ours / best", "PyTorch by variant"],
+        [compare(case, chosen) for case in chosen.cases],
+        f"Medians of {chosen.rounds} alternating rounds.",
+    )
 
 
 if __name__ == "__main__":

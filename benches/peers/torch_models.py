@@ -11,14 +11,15 @@ class Case:
         self.build, self.images, self.tokens = build, images, tokens
         self.batch, self.samples = batch, samples
 
-    def data(self):
+    def data(self, samples=None):
         """Images stay bytes in memory, as they do in `runner`; tokens are whole numbers."""
+        samples = samples or self.samples
         generator = torch.Generator().manual_seed(1)
-        labels = torch.randint(0, 10, (self.samples,), generator=generator)
+        labels = torch.randint(0, 10, (samples,), generator=generator)
         if self.tokens:
             vocabulary, length = self.tokens
-            return torch.randint(2, vocabulary, (self.samples, length), generator=generator), labels
-        return torch.randint(0, 256, (self.samples, *self.images), dtype=torch.uint8, generator=generator), labels
+            return torch.randint(2, vocabulary, (samples, length), generator=generator), labels
+        return torch.randint(0, 256, (samples, *self.images), dtype=torch.uint8, generator=generator), labels
 
     def batch_of(self, inputs, rows):
         return inputs[rows] if self.tokens else inputs[rows].float() / 255
