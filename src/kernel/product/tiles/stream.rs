@@ -1,6 +1,7 @@
 //! In which order the panels of two matrices meet.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use candle_core::DType;
 use rayon::prelude::*;
@@ -17,6 +18,8 @@ const DEEPEST: usize = 1024;
 const RESIDENT_BYTES: usize = 5 << 18;
 /// The smallest number of multiplications that tiles are worth preparing for.
 const SMALLEST: usize = 1 << 18;
+/// The multiplications that are worth waking a thread for.
+const LEAST_A_THREAD: usize = 1 << 22;
 
 thread_local! {
     /// Memory for panels that is used again. It is taken out while in use: a pool may run one product within another.
@@ -47,26 +50,27 @@ pub(in crate::kernel::product) unsafe fn product<T: Element>(
     let out = Out { start: out.cast(), step, rows: left.lines, columns: right.lines };
     let (resident, streamed) = if right.lines <= left.lines { (right, left) } else { (left, right) };
     let [.., depth] = sizes;
-    let mut panels = RESIDENT.take();
-    for start in parts(depth, DEEPEST, DEPTH) {
-        let steps = start.len().div_ceil(DEPTH);
-        let most = RESIDENT_BYTES / (steps * size_of::<Step>()) * LINES;
-        for lines in parts(resident.lines, most.max(SIDE), SIDE) {
-            let count = lines.len().div_ceil(SIDE) * 2;
-            let chunk = lay_out(resident, lines.start, count, start.clone(), &mut panels);
-            let pass = Pass {
-                resident: chunk,
-                first: lines.start,
-                streamed,
-                depth: start.clone(),
-                out,
-                add: add || start.start > 0,
-            };
-            // SAFETY: there are tiles, and the caller vouches for `out`.
-            unsafe { pass.run() };
+    // Each thread lays out all of the resident side for itself: panels that another one has written come slowly.
+    each_thread(streamed.lines, volume(sizes), |streamed_lines| {
+        let mut panels = RESIDENT.take();
+        for places in parts(depth, DEEPEST, DEPTH) {
+            let steps = places.len().div_ceil(DEPTH);
+            let most = RESIDENT_BYTES / (steps * size_of::<Step>()) * LINES;
+            for lines in parts(resident.lines, most.max(SIDE), SIDE) {
+                let pass = Pass {
+                    resident: lay_out(resident, lines.clone(), places.clone(), &mut panels),
+                    first: lines.start,
+                    streamed,
+                    add: add || places.start > 0,
+                    depth: places.clone(),
+                    out,
+                };
+                // SAFETY: there are tiles, and the caller vouches for `out`.
+                unsafe { pass.run(streamed_lines.clone()) };
+            }
         }
-    }
-    RESIDENT.set(panels);
+        RESIDENT.set(panels);
+    });
     true
 }
 
@@ -90,7 +94,7 @@ impl Packed {
         }
         let side = side(&matrix.transposed(), Form::Right)?;
         let mut panels = Vec::new();
-        lay_out(side, 0, count, 0..depth, &mut panels);
+        lay_out(side, 0..columns, 0..depth, &mut panels);
         Some(Self { panels, columns, depth })
     }
 
@@ -112,8 +116,10 @@ impl Packed {
         let Some(left) = side(&left, Form::Left) else { return false };
         let out = Out { start: out.cast(), step, rows: left.lines, columns: self.columns };
         let pass = Pass { resident: &self.panels, first: 0, streamed: left, depth: 0..self.depth, out, add };
-        // SAFETY: there are tiles, or `new` would have given nothing, and the caller vouches for `out`.
-        unsafe { pass.run() };
+        each_thread(left.lines, volume([left.lines, self.columns, self.depth]), |lines| {
+            // SAFETY: there are tiles, or `new` would have given nothing, and the caller vouches for `out`.
+            unsafe { pass.run(lines) };
+        });
         true
     }
 }
@@ -121,9 +127,24 @@ impl Packed {
 /// Whether tiles do a product of these rows, columns and depth faster: a question of the sizes alone, so that results
 /// depend on nothing else on one machine.
 fn suits(sizes: [usize; 3]) -> bool {
-    let volume = |sizes: [usize; 3]| sizes.into_iter().fold(1usize, usize::saturating_mul);
     let padded = sizes.map(|size| size.next_multiple_of(DEPTH));
     volume(sizes) >= SMALLEST && volume(padded) <= 2 * volume(sizes) && has_tiles()
+}
+
+/// The multiplications of a product of so many rows, columns and depth.
+fn volume(sizes: [usize; 3]) -> usize {
+    sizes.into_iter().fold(1, usize::saturating_mul)
+}
+
+/// Calls `work` for all `lines` in a part for each thread, cut between pairs of panels.
+fn each_thread(lines: usize, volume: usize, work: impl Fn(Range<usize>) + Sync) {
+    let threads = threads().min(volume / LEAST_A_THREAD).max(1);
+    if threads == 1 {
+        work(0..lines);
+    } else {
+        let parts: Vec<Range<usize>> = parts(lines, lines.div_ceil(threads), SIDE).collect();
+        parts.into_par_iter().for_each(&work);
+    }
 }
 
 /// The rows of a matrix of f32; none of other numbers.
@@ -141,36 +162,26 @@ fn side<'a, T: Element>(matrix: &Matrix<'a, T>, form: Form) -> Option<Side<'a>> 
 
 /// `0..length` in as few parts of about one size as there can be with at most `most` each, which are multiples of
 /// `unit` but for the last.
-fn parts(length: usize, most: usize, unit: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+fn parts(length: usize, most: usize, unit: usize) -> impl Iterator<Item = Range<usize>> {
     let count = length.div_ceil(most).max(1);
     let each = length.div_ceil(count).next_multiple_of(unit);
     (0..length).step_by(each).map(move |start| start..length.min(start + each))
 }
 
-/// `count` panels from the line `first` on.
+/// The panels of these lines, whole pairs of them.
 fn lay_out<'a>(
     side: Side<'_>,
-    first: usize,
-    count: usize,
-    depth: std::ops::Range<usize>,
+    lines: Range<usize>,
+    places: Range<usize>,
     panels: &'a mut Vec<Step>,
 ) -> &'a [Step] {
-    let steps = depth.len().div_ceil(DEPTH);
-    if panels.len() < count * steps {
-        panels.resize(count * steps, Step::ZERO);
+    let count = lines.len().div_ceil(SIDE) * 2 * places.len().div_ceil(DEPTH);
+    if panels.len() < count {
+        panels.resize(count, Step::ZERO);
     }
-    let panels = &mut panels[..count * steps];
-    let lay_out = |first: usize, panels: &mut [Step]| {
-        // SAFETY: processors that have tiles have these vector instructions, as `has_tiles` asks.
-        unsafe { side.lay_out(first, depth.start, depth.len(), panels) };
-    };
-    if threads() > 1 && count > 2 {
-        let each = count.div_ceil(threads());
-        let parts = panels.par_chunks_mut(each * steps).enumerate();
-        parts.for_each(|(part, panels)| lay_out(first + part * each * LINES, panels));
-    } else {
-        lay_out(first, panels);
-    }
+    let panels = &mut panels[..count];
+    // SAFETY: processors that have tiles have these vector instructions, as `has_tiles` asks.
+    unsafe { side.lay_out(lines.start, places.start, places.len(), panels) };
     panels
 }
 
@@ -194,41 +205,23 @@ struct Pass<'a> {
     resident: &'a [Step],
     first: usize,
     streamed: Side<'a>,
-    depth: std::ops::Range<usize>,
+    depth: Range<usize>,
     out: Out,
     add: bool,
 }
 
 impl Pass<'_> {
+    /// The streamed lines of this range, which begins with a pair of panels.
+    ///
     /// # Safety
-    /// There are tiles, and `out` is valid for the numbers of all rows and columns, which nothing else borrows.
-    unsafe fn run(&self) {
-        let pairs = self.streamed.lines.div_ceil(SIDE);
-        // SAFETY: the caller vouches for tiles and `out`; two pairs of panels never write to the same lines.
-        if threads() > 1 && pairs > 1 {
-            let each = pairs.div_ceil(threads());
-            let firsts: Vec<usize> = (0..pairs).step_by(each).collect();
-            firsts.into_par_iter().for_each(|first| unsafe { self.pass(first..pairs.min(first + each)) });
-        } else {
-            unsafe { self.pass(0..pairs) };
-        }
-    }
-
-    /// # Safety
-    /// As of [`run`](Self::run), and nothing else writes to the lines of these pairs of panels.
-    unsafe fn pass(&self, pairs: std::ops::Range<usize>) {
+    /// There are tiles, and `out` is valid for what belongs to these lines, which nothing else borrows.
+    unsafe fn run(&self, lines: Range<usize>) {
         // SAFETY: the caller vouches for tiles.
         let tiles = unsafe { Tiles::new() };
         let steps = self.depth.len().div_ceil(DEPTH);
         let mut memory = STREAMED.take();
-        for pair in pairs {
-            let first = pair * SIDE;
-            if memory.len() < 2 * steps {
-                memory.resize(2 * steps, Step::ZERO);
-            }
-            let streamed = &mut memory[..2 * steps];
-            // SAFETY: processors that have tiles have these vector instructions, as `has_tiles` asks.
-            unsafe { self.streamed.lay_out(first, self.depth.start, self.depth.len(), streamed) };
+        for first in lines.step_by(SIDE) {
+            let streamed = lay_out(self.streamed, first..first + SIDE, self.depth.clone(), &mut memory);
             let streamed = two(streamed);
             for (index, resident) in self.resident.chunks_exact(2 * steps).enumerate() {
                 let (resident, line) = (two(resident), self.first + index * SIDE);
