@@ -146,13 +146,14 @@ mod tests {
     }
 
     /// Rows, columns and depth: of several parts, at edges and in the middle of tiles, and too small for them.
-    const SIZES: [[usize; 3]; 9] = [
-        [64, 64, 64],
+    const SIZES: [[usize; 3]; 10] = [
+        [160, 160, 64],
+        [143, 150, 30],
+        [95, 301, 1100],
+        [301, 95, 33],
         [33, 63, 130],
-        [97, 31, 95],
-        [16, 700, 40],
-        [700, 16, 45],
-        [40, 70, 1100],
+        [64, 200, 45],
+        [200, 64, 45],
         [260, 330, 1030],
         [1, 300, 1000],
         [300, 20, 3],
@@ -225,7 +226,7 @@ mod tests {
     /// What makes it right to call products on tiles products of f32.
     #[test]
     fn errors_are_no_larger_than_those_of_a_sum_in_f32() {
-        let [rows, columns, depth] = [64, 64, 700];
+        let [rows, columns, depth] = [160, 150, 500];
         let (left, right) = (random(rows * depth, 1), random(depth * columns, 2));
         let mut out = vec![0.0; rows * columns];
         let (left, right) = (Matrix::rows(&left, rows, depth), Matrix::rows(&right, depth, columns));
@@ -272,13 +273,13 @@ mod tests {
 
     #[test]
     fn what_is_no_number_shows_and_stays_in_its_rows_and_columns() {
-        let mut left = vec![1.0f32; 64 * 128];
-        let right = vec![0.5f32; 128 * 64];
+        let mut left = vec![1.0f32; 160 * 128];
+        let right = vec![0.5f32; 128 * 160];
         left[3 * 128 + 5] = f32::NAN;
         left[9 * 128 + 127] = f32::INFINITY;
-        let mut out = vec![0.0; 64 * 64];
-        set_product(&mut out, Matrix::rows(&left, 64, 128), Matrix::rows(&right, 128, 64));
-        for (row, out) in out.chunks_exact(64).enumerate() {
+        let mut out = vec![0.0; 160 * 160];
+        set_product(&mut out, Matrix::rows(&left, 160, 128), Matrix::rows(&right, 128, 160));
+        for (row, out) in out.chunks_exact(160).enumerate() {
             let is_number = ![3, 9].contains(&row);
             assert!(out.iter().all(|x| if is_number { *x == 64.0 } else { !x.is_finite() }), "row {row}");
         }

@@ -18,6 +18,9 @@ const DEEPEST: usize = 1024;
 const RESIDENT_BYTES: usize = 5 << 18;
 /// The smallest number of multiplications that tiles are worth preparing for.
 const SMALLEST: usize = 1 << 18;
+/// How often a number has to be used on average to be worth laying out: what tiles save with each multiplication is about
+/// a seventieth of that.
+const LEAST_USES: usize = 70;
 /// The multiplications that are worth waking a thread for.
 const LEAST_A_THREAD: usize = 1 << 22;
 
@@ -41,7 +44,7 @@ pub(in crate::kernel::product) unsafe fn product<T: Element>(
     right: Matrix<'_, T>,
 ) -> bool {
     let sizes = [left.rows, right.columns, left.columns];
-    if !suits(sizes) {
+    if !suits_with_both(sizes) {
         return false;
     }
     let (Some(left), Some(right)) = (side(&left, Form::Left), side(&right.transposed(), Form::Right)) else {
@@ -129,6 +132,12 @@ impl Packed {
 fn suits(sizes: [usize; 3]) -> bool {
     let padded = sizes.map(|size| size.next_multiple_of(DEPTH));
     volume(sizes) >= SMALLEST && volume(padded) <= 2 * volume(sizes) && has_tiles()
+}
+
+/// Whether that holds with both sides still to be laid out.
+fn suits_with_both([rows, columns, depth]: [usize; 3]) -> bool {
+    let numbers = rows.saturating_add(columns);
+    rows.saturating_mul(columns) >= LEAST_USES.saturating_mul(numbers) && suits([rows, columns, depth])
 }
 
 /// The multiplications of a product of so many rows, columns and depth.
