@@ -15,6 +15,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::curve::Curve;
 use super::{Element, is_cpu, read, simd};
 use crate::{Error, Result};
 
@@ -90,20 +91,19 @@ fn unknown(dtype: DType) -> Error {
     Error::Bug(format!("an activation was given numbers of type {dtype:?}"))
 }
 
-/// The functions that the curves are made of.
-trait Curve: Element {
+/// The functions that the other nonlinearities are made of.
+trait Smooth: Curve {
     /// eˣ − 1, accurate near 0.
     fn exponential_less_one(self) -> Self;
     /// ln(1 + x), accurate near 0.
     fn logarithm_of_one_more(self) -> Self;
-    fn hyperbolic_tangent(self) -> Self;
     /// The error function.
     fn error_function(self) -> Self;
 }
 
-macro_rules! curve {
+macro_rules! smooth {
     ($type:ty, $erf:path) => {
-        impl Curve for $type {
+        impl Smooth for $type {
             #[inline(always)]
             fn exponential_less_one(self) -> Self {
                 self.exp_m1()
@@ -113,10 +113,6 @@ macro_rules! curve {
                 self.ln_1p()
             }
             #[inline(always)]
-            fn hyperbolic_tangent(self) -> Self {
-                self.tanh()
-            }
-            #[inline(always)]
             fn error_function(self) -> Self {
                 $erf(self)
             }
@@ -124,26 +120,22 @@ macro_rules! curve {
     };
 }
 
-curve!(f32, libm::erff);
-curve!(f64, libm::erf);
-
-fn sigmoid<T: Curve>(x: T) -> T {
-    T::ONE / (T::ONE + (-x).exponential())
-}
+smooth!(f32, libm::erff);
+smooth!(f64, libm::erf);
 
 /// Φ, the distribution function of the standard normal.
-fn normal_distribution<T: Curve>(x: T) -> T {
+fn normal_distribution<T: Smooth>(x: T) -> T {
     T::of(0.5) * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).error_function())
 }
 
 /// φ, its density; 1/√(2π) = (2/√π) (1/√2) / 2.
-fn normal_density<T: Curve>(x: T) -> T {
+fn normal_density<T: Smooth>(x: T) -> T {
     let scale = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2 * 0.5;
     T::of(scale) * (T::of(-0.5) * x * x).exponential()
 }
 
 /// One match outside the loops, so that each loop is straight code that the compiler can vectorise.
-fn slices_forward<T: Curve>(x: &Tensor, activation: Activation) -> Result<Tensor> {
+fn slices_forward<T: Smooth>(x: &Tensor, activation: Activation) -> Result<Tensor> {
     let y = read::<T, _>(x, |x| match activation {
         Activation::Relu => map(x, move |x| if x <= T::ZERO { T::ZERO } else { x }),
         Activation::LeakyRelu { negative_slope } => {
@@ -155,9 +147,9 @@ fn slices_forward<T: Curve>(x: &Tensor, activation: Activation) -> Result<Tensor
             map(x, move |x| if x > T::ZERO { x } else { alpha * x.exponential_less_one() })
         }
         Activation::Gelu => map(x, move |x| x * normal_distribution(x)),
-        Activation::Silu => map(x, move |x| x / (T::ONE + (-x).exponential())),
-        Activation::Sigmoid => map(x, sigmoid),
-        Activation::Tanh => map(x, T::hyperbolic_tangent),
+        Activation::Silu => map(x, move |x| x * x.sigmoid()),
+        Activation::Sigmoid => map(x, T::sigmoid),
+        Activation::Tanh => map(x, T::tangent),
         Activation::Softplus { beta, threshold } => {
             let (beta, threshold) = (T::of(beta), T::of(threshold));
             map(x, move |x| {
@@ -169,7 +161,7 @@ fn slices_forward<T: Curve>(x: &Tensor, activation: Activation) -> Result<Tensor
     Ok(Tensor::from_vec(y, x.shape(), &Device::Cpu)?)
 }
 
-fn slices_backward<T: Curve>(kept: &Tensor, dy: &Tensor, activation: Activation) -> Result<Tensor> {
+fn slices_backward<T: Smooth>(kept: &Tensor, dy: &Tensor, activation: Activation) -> Result<Tensor> {
     let dx = read::<T, _>(kept, |kept| {
         read::<T, _>(dy, |dy| match activation {
             Activation::Relu => map_pair(kept, dy, move |y, dy| if y <= T::ZERO { T::ZERO } else { dy }),
@@ -185,7 +177,7 @@ fn slices_backward<T: Curve>(kept: &Tensor, dy: &Tensor, activation: Activation)
                 map_pair(kept, dy, move |x, dy| dy * (normal_distribution(x) + x * normal_density(x)))
             }
             Activation::Silu => map_pair(kept, dy, move |x, dy| {
-                let s = sigmoid(x);
+                let s = x.sigmoid();
                 dy * s * (T::ONE + x * (T::ONE - s))
             }),
             Activation::Sigmoid => map_pair(kept, dy, move |y, dy| dy * y * (T::ONE - y)),
@@ -194,7 +186,7 @@ fn slices_backward<T: Curve>(kept: &Tensor, dy: &Tensor, activation: Activation)
                 let (beta, threshold) = (T::of(beta), T::of(threshold));
                 map_pair(kept, dy, move |x, dy| {
                     let scaled = beta * x;
-                    if scaled > threshold { dy } else { dy * sigmoid(scaled) }
+                    if scaled > threshold { dy } else { dy * scaled.sigmoid() }
                 })
             }
         })

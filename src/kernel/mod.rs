@@ -13,6 +13,7 @@ pub mod binary;
 pub(crate) mod checks;
 mod columns;
 pub mod conv2d;
+mod curve;
 pub mod distance;
 pub mod dropout;
 mod element;
@@ -76,7 +77,8 @@ pub fn threads() -> usize {
 
 /// Runs `op` compiled for the best instruction set of this CPU.
 ///
-/// The loops must be written inside the closure, or in `#[inline(always)]` functions called from it. They
+/// The loops must be written inside the closure, or in `#[inline(always)]` functions called from it, and the closure
+/// carries `#[inline(always)]` itself: what is not inlined is compiled for the least of all CPUs. The loops
 /// give the same bits on every instruction set, since Rust never contracts or reorders float operations.
 pub fn simd<R>(op: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(op)

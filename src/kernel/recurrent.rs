@@ -19,7 +19,6 @@
 
 mod cell;
 mod composed;
-mod curve;
 mod direction;
 mod packing;
 mod plan;

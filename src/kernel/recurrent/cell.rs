@@ -18,7 +18,7 @@
 #![expect(clippy::inline_always, reason = "must be compiled with the instruction set of its caller")]
 
 use super::Cell;
-use super::curve::Curve;
+use crate::kernel::curve::Curve;
 use crate::kernel::simd;
 
 /// One part of each number of the state, `width` apart from the next in a row of gates.

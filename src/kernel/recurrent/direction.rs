@@ -9,10 +9,10 @@
 use std::ops::Range;
 
 use super::cell::{Backward, Forward};
-use super::curve::Curve;
 use super::scene::{Block, Scene};
 use super::{Cell, DirectionNeed};
 use crate::kernel::columns::column_sums;
+use crate::kernel::curve::Curve;
 use crate::kernel::product::{Fixed, Matrix, add_product_apart, append_product, set_product_apart};
 use crate::kernel::transpose::transposed;
 use crate::kernel::{Element, simd};

@@ -2,7 +2,6 @@
 
 use candle_core::{Device, Tensor};
 
-use super::curve::Curve;
 use super::direction::{self, Flow, Found, Kept, Slices};
 use super::packing::Packing;
 use super::plan::Plan;
@@ -10,6 +9,7 @@ use super::pooling::Pool;
 use super::scene::Scene;
 use super::{DirectionGradients, DirectionNeed, Gradients, Weights};
 use crate::Result;
+use crate::kernel::curve::Curve;
 use crate::kernel::dropout::RunMask;
 use crate::kernel::{Element, read};
 
