@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 
 use super::columns::column_sums;
 use super::product::{Matrix, add_product, append_product};
-use super::{Element, is_cpu, read, simd, with_element};
+use super::{Element, both, is_cpu, read, simd, with_element};
 use crate::{Error, Result};
 
 /// Which gradients [`backward`] computes.
@@ -140,8 +140,7 @@ fn slices_backward<T: Element>(
     let new = |numbers: Vec<T>, shape: &[usize]| Tensor::from_vec(numbers, shape, &Device::Cpu);
     read::<T, _>(dy, |dy| {
         let gradient = |run: usize| Matrix::rows(&dy[run * batch * outputs..], batch, outputs);
-        let mut gradients = Gradients::default();
-        if need.weight {
+        let weight_gradient = || {
             let mut dw = Vec::with_capacity(runs * outputs * inputs);
             read::<T, _>(x, |x| {
                 for run in 0..runs {
@@ -149,9 +148,19 @@ fn slices_backward<T: Element>(
                     append_product(&mut dw, gradient(run).transposed(), x);
                 }
             })?;
-            gradients.weight = Some(new(dw, &[runs, outputs, inputs])?);
-        }
-        if need.bias {
+            Ok::<_, Error>(new(dw, &[runs, outputs, inputs])?)
+        };
+        let input_gradient = || {
+            let mut dx = Vec::with_capacity(runs * batch * inputs);
+            read::<T, _>(weight, |weight| {
+                for run in 0..runs {
+                    let weight = Matrix::rows(&weight[run * outputs * inputs..], outputs, inputs);
+                    append_product(&mut dx, gradient(run), weight);
+                }
+            })?;
+            Ok::<_, Error>(new(dx, &[runs, batch, inputs])?)
+        };
+        let bias_gradient = || {
             let mut db = Vec::with_capacity(runs * outputs);
             for run in 0..runs {
                 let dy = gradient(run).numbers();
@@ -164,19 +173,17 @@ fn slices_backward<T: Element>(
                     .map(T::of),
                 );
             }
-            gradients.bias = Some(new(db, &[runs, outputs])?);
-        }
-        if need.input {
-            let mut dx = Vec::with_capacity(runs * batch * inputs);
-            read::<T, _>(weight, |weight| {
-                for run in 0..runs {
-                    let weight = Matrix::rows(&weight[run * outputs * inputs..], outputs, inputs);
-                    append_product(&mut dx, gradient(run), weight);
-                }
-            })?;
-            gradients.input = Some(new(dx, &[runs, batch, inputs])?);
-        }
-        Ok(gradients)
+            Ok::<_, Error>(new(db, &[runs, outputs])?)
+        };
+        let bias = need.bias.then(bias_gradient).transpose()?;
+        let (weight, input) = if need.weight && need.input {
+            // Two products of one size: a thread each has less to wait for than both in each of them.
+            let (weight, input) = both(weight_gradient, input_gradient);
+            (Some(weight?), Some(input?))
+        } else {
+            (need.weight.then(weight_gradient).transpose()?, need.input.then(input_gradient).transpose()?)
+        };
+        Ok(Gradients { weight, bias, input })
     })?
 }
 

@@ -75,6 +75,26 @@ pub fn threads() -> usize {
     THREADS.get()
 }
 
+/// Computes two things on two threads, each on one alone, if more than one may be used.
+fn both<A: Send, B: Send>(first: impl FnOnce() -> A + Send, second: impl FnOnce() -> B + Send) -> (A, B) {
+    let count = threads();
+    if count == 1 {
+        return (first(), second());
+    }
+    let result = rayon::join(
+        move || {
+            set_threads(1);
+            first()
+        },
+        move || {
+            set_threads(1);
+            second()
+        },
+    );
+    set_threads(count);
+    result
+}
+
 /// Runs `op` compiled for the best instruction set of this CPU.
 ///
 /// The loops must be written inside the closure, or in `#[inline(always)]` functions called from it, and the closure
