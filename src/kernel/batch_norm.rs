@@ -319,7 +319,7 @@ mod tests {
     use candle_core::DType;
 
     use super::*;
-    use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers};
+    use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers, on_threads};
 
     const EPS: f64 = 1e-5;
 
@@ -407,7 +407,6 @@ mod tests {
 
     #[test]
     fn images_of_many_sizes_agree_with_the_composition_whatever_the_thread_count() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         // Channels one by one and several at a time, with fewer in the last group, in planes of odd sizes.
         for (seed, [batch, channels, height, width]) in
             [[3, 2, 33, 35], [5, 7, 17, 17], [4, 40, 7, 7], [9, 3, 1, 2], [2, 2, 64, 40]]
@@ -426,12 +425,7 @@ mod tests {
                 [y, mean, variance, gradients.weight, gradients.bias, dx, evaluated]
             };
             let alone = pass(true);
-            let together = pool.install(|| {
-                crate::kernel::set_threads(2);
-                let found = pass(true);
-                crate::kernel::set_threads(1);
-                found
-            });
+            let together = on_threads(2, || pass(true));
             assert!(alone.iter().zip(&together).all(|(a, b)| numbers(a) == numbers(b)));
             let without = pass(false);
             assert!(alone[..5].iter().zip(&without).all(|(a, b)| numbers(a) == numbers(b)));

@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
+use super::set_threads;
 use crate::rng::{Purpose, Stream};
 
 /// Standard normal numbers on the CPU.
@@ -19,6 +20,16 @@ pub(crate) fn tensor(numbers: &[f64], shape: &[usize]) -> Tensor {
 /// All numbers, in order.
 pub(crate) fn numbers(tensor: &Tensor) -> Vec<f64> {
     tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+}
+
+/// What `pass` gives where the operations may use so many threads.
+pub(crate) fn on_threads<R: Send>(count: usize, pass: impl FnOnce() -> R + Send) -> R {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap();
+    // The threads of the pool end with it, and what is set on them.
+    pool.install(|| {
+        set_threads(count);
+        pass()
+    })
 }
 
 /// Whether the numbers agree within `tolerance`, relative to numbers above 1.

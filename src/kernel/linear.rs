@@ -203,8 +203,9 @@ mod tests {
     use candle_core::DType;
 
     use super::*;
-    use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers, tensor};
-    use crate::kernel::set_threads;
+    use crate::kernel::checks::{
+        assert_close, assert_same, differences, dot, normal, numbers, on_threads, tensor,
+    };
     use crate::rng::{Purpose, Stream};
 
     const ALL: Need = Need { weight: true, bias: true, input: true };
@@ -293,13 +294,7 @@ mod tests {
             })
         };
         let alone = pass();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-        let together = pool.install(|| {
-            set_threads(2);
-            let result = pass();
-            set_threads(1);
-            result
-        });
+        let together = on_threads(2, pass);
         assert!(alone == together);
     }
 

@@ -53,11 +53,10 @@ pub(super) fn each<P: Send, R>(
 #[expect(clippy::float_cmp, reason = "whole numbers are exact")]
 mod tests {
     use super::*;
-    use crate::kernel::set_threads;
+    use crate::kernel::checks::on_threads;
 
     #[test]
     fn parts_are_written_by_any_number_of_threads() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let x: Vec<f32> = (0..1000u16).map(f32::from).collect();
         let double = || {
             // SAFETY: the parts of both slices are the same, so each is written.
@@ -69,12 +68,7 @@ mod tests {
             }
         };
         let alone = double();
-        let together = pool.install(|| {
-            set_threads(2);
-            let found = double();
-            set_threads(1);
-            found
-        });
+        let together = on_threads(2, double);
         assert_eq!(alone, together);
         assert!(alone.iter().zip(&x).all(|(double, x)| *double == 2.0 * x));
     }

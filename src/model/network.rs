@@ -189,8 +189,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::checks::{assert_close, differences, dot, normal, numbers, tensor};
-    use crate::kernel::set_threads;
+    use crate::kernel::checks::{assert_close, differences, dot, normal, numbers, on_threads, tensor};
     use crate::model::layer::activation::{ActivationConfig, EluConfig};
     use crate::model::layer::batch_norm::BatchNormConfig;
     use crate::model::layer::dropout::DropoutConfig;
@@ -542,13 +541,7 @@ mod tests {
             gradients.map(|gradient| numbers(&gradient)).collect::<Vec<_>>()
         };
         let alone = pass();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-        let together = pool.install(|| {
-            set_threads(2);
-            let found = pass();
-            set_threads(1);
-            found
-        });
+        let together = on_threads(2, pass);
         assert!(alone == together);
     }
 

@@ -1,8 +1,7 @@
 use candle_core::{DType, Device};
 
 use super::*;
-use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers};
-use crate::kernel::set_threads;
+use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers, on_threads};
 use crate::rng::{Draws, Purpose, Stream};
 
 const ALL: Need = Need { weight: true, bias: true, input: true };
@@ -132,7 +131,6 @@ fn only_what_is_needed_is_computed() {
 
 #[test]
 fn every_thread_count_gives_the_same_bits() {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     for (stride, outputs) in [(1, 48), (1, 64), (2, 48)] {
         let how = Convolution { window: Window { stride: [stride; 2], ..plain(3).window }, groups: 1 };
         let x = normal(1, &[2, 33, 16, 14, 14], DType::F32);
@@ -143,12 +141,7 @@ fn every_thread_count_gives_the_same_bits() {
             [y, found.weight.unwrap(), found.bias.unwrap(), found.input.unwrap()].map(|t| numbers(&t))
         };
         let alone = pass();
-        let together = pool.install(|| {
-            set_threads(2);
-            let found = pass();
-            set_threads(1);
-            found
-        });
+        let together = on_threads(2, pass);
         assert!(alone == together);
     }
 }

@@ -200,7 +200,9 @@ fn looked_at(window: &Window) -> impl Iterator<Item = [usize; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers, tensor};
+    use crate::kernel::checks::{
+        assert_close, assert_same, differences, dot, normal, numbers, on_threads, tensor,
+    };
     use crate::rng::{Purpose, Stream};
 
     fn composed(x: &Tensor, window: &Window, dy: &Tensor) -> (Tensor, Tensor) {
@@ -297,19 +299,13 @@ mod tests {
 
     #[test]
     fn every_thread_count_gives_the_same_bits() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let x = normal(1, &[1, 50, 3, 32, 31], DType::F32);
         let pass = || {
             let (y, kept) = forward(&x, &Window::square(2)).unwrap();
             [numbers(&backward(&kept, &y).unwrap()), numbers(&y)]
         };
         let alone = pass();
-        let together = pool.install(|| {
-            crate::kernel::set_threads(2);
-            let found = pass();
-            crate::kernel::set_threads(1);
-            found
-        });
+        let together = on_threads(2, pass);
         assert!(alone == together);
     }
 

@@ -127,7 +127,7 @@ unsafe fn product<T: Element>(
 #[expect(clippy::float_cmp, reason = "sums and products of small whole numbers are exact")]
 mod tests {
     use super::*;
-    use crate::kernel::set_threads;
+    use crate::kernel::checks::on_threads;
     use crate::rng::{Purpose, Stream};
 
     #[test]
@@ -265,13 +265,7 @@ mod tests {
             out
         };
         let alone = product();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        let together = pool.install(|| {
-            set_threads(3);
-            let out = product();
-            set_threads(1);
-            out
-        });
+        let together = on_threads(3, product);
         assert!(alone.iter().map(|x| x.to_bits()).eq(together.iter().map(|x| x.to_bits())));
     }
 

@@ -3,8 +3,7 @@
 use candle_core::{DType, Tensor};
 
 use super::*;
-use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers};
-use crate::kernel::set_threads;
+use crate::kernel::checks::{assert_close, assert_same, differences, dot, normal, numbers, on_threads};
 
 const CELLS: [Cell; 4] = [Cell::RnnTanh, Cell::RnnRelu, Cell::Lstm, Cell::Gru];
 const POOLINGS: [Pooling; 4] = [Pooling::None, Pooling::Last, Pooling::Mean, Pooling::Max];
@@ -256,13 +255,7 @@ fn every_thread_count_gives_the_same_bits() {
         listed(&case.gradients(&x, &dy)).iter().map(numbers).collect::<Vec<_>>()
     };
     let alone = found();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    let together = pool.install(|| {
-        set_threads(2);
-        let found = found();
-        set_threads(1);
-        found
-    });
+    let together = on_threads(2, found);
     assert!(alone == together);
 }
 

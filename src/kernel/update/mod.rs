@@ -169,7 +169,7 @@ mod tests {
 
     use super::testing::random;
     use super::*;
-    use crate::kernel::set_threads;
+    use crate::kernel::checks::on_threads;
 
     #[test]
     fn every_thread_count_gives_the_same_bits() {
@@ -190,13 +190,7 @@ mod tests {
             value.flatten_all().unwrap().to_vec1::<f64>().unwrap()
         };
         let alone = pass();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        let together = pool.install(|| {
-            set_threads(3);
-            let numbers = pass();
-            set_threads(1);
-            numbers
-        });
+        let together = on_threads(3, pass);
         assert!(alone == together);
         assert!(
             alone
